@@ -1,0 +1,81 @@
+# GNU make. `make help` lists the targets.
+
+PYTHON ?= python3
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+# What the tests need and the environment cannot hold:
+#   .mpi/mpich     the MPICH wheel (its mpirun would overwrite Open MPI's in .venv)
+MPI := .mpi
+UV := $(BIN)/uv
+# uv reads no file of the user's; the variables that say which index to use still count.
+export UV_NO_CONFIG := 1
+export UV_NO_PROGRESS := 1
+PYTEST := $(BIN)/pytest
+WORKERS ?= 2
+
+.PHONY: help setup mpi fmt check quick test sim bench demo lock clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.done ## Make the environment in .venv; a second run installs nothing.
+
+$(VENV)/.python: requirements/uv.lock tools/choose-python
+	@python=$$(tools/choose-python $(PYTHON)); \
+	echo "making $(VENV) with $$python"; \
+	"$$python" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -q --no-input --disable-pip-version-check --no-deps \
+	    --only-binary :all: --require-hashes -r requirements/uv.lock
+	@touch $@
+
+$(VENV)/.done: $(VENV)/.python requirements/dev.lock pyproject.toml
+	@$(UV) pip install -q --python $(BIN)/python --compile-bytecode --require-hashes \
+	    -r requirements/dev.lock
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+mpi: $(MPI)/mpich/.done ## Put the other MPIs that the tests run on into .mpi.
+
+$(MPI)/mpich/.done: requirements/mpich.lock | $(VENV)/.done
+	@rm -rf $(MPI)/mpich && mkdir -p $(MPI)
+	@$(UV) pip install -q --python $(BIN)/python --target $(MPI)/mpich --no-deps --require-hashes \
+	    -r requirements/mpich.lock
+	@touch $@
+
+fmt: setup ## Format the code, and mend what the linter can mend.
+	@$(BIN)/ruff format -q .
+	@$(BIN)/ruff check -q --fix .
+
+check: setup ## Format, lint, types, contracts, documents.
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(PYTEST) -m "not mpi" $(wildcard tests/docs tests/house)
+
+quick: check ## check, and every test that needs neither a cluster nor a real MPI.
+	@$(PYTEST) -n $(WORKERS) -m "not mpi" --ignore=tests/docs --ignore=tests/house
+
+test: quick mpi ## Everything.
+	@$(PYTEST) -m mpi
+
+sim: setup ## 2,000 fresh histories of the simulator, the day as their base.
+	@$(BIN)/mpijob sim --seeds 2000 --base "$$(date +%Y%m%d)"
+
+bench: setup ## Measure; write bench/results.json.
+	@$(BIN)/python bench/run.py
+
+demo: setup ## Run examples/pi/pi.yaml on this machine: 2 workers with 2 slots each.
+	@$(BIN)/mpijob run examples/pi/pi.yaml
+
+lock: $(VENV)/.python ## Lock the dependencies anew.
+	@tools/lock $(UV)
+
+clean: ## Remove what make made.
+	rm -rf $(VENV) $(MPI) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f bench/results.json

@@ -1,0 +1,46 @@
+"""What the person who runs the operator has chosen for every job."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Transport(StrEnum):
+    """How a launcher starts ranks on another host."""
+
+    SSH = "ssh"
+    RSH = "rsh"
+
+
+class Gang(StrEnum):
+    """Whose PodGroups a gang scheduler reads."""
+
+    VOLCANO = "volcano"
+    SCHEDULER_PLUGINS = "scheduler-plugins"
+
+
+class KeyType(StrEnum):
+    """The kinds of ssh key that the operator draws."""
+
+    ED25519 = "ed25519"
+    ECDSA_P256 = "ecdsa-p256"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The operator's settings, the same for every job that it looks after.
+
+    Args:
+        cluster_domain: What follows `.svc` in hostfiles; "" leaves the short form, which every
+            cluster resolves.
+        gang: Whose PodGroups to make; None for no gang scheduling.
+        scheduler_name: The `schedulerName` that gang-scheduled pods get.
+        transport: How launchers start ranks: ssh on a cluster, our own agent on one machine.
+        key_type: Which ssh keys to draw.
+
+    """
+
+    cluster_domain: str = ""
+    gang: Gang | None = None
+    scheduler_name: str = ""
+    transport: Transport = Transport.SSH
+    key_type: KeyType = KeyType.ED25519

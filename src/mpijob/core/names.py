@@ -1,0 +1,129 @@
+"""Every name, label, host name and path that is derived from a job's name, and nothing else.
+
+A child's name is a function of its job's name, its role and its index, so that creating it twice
+is harmless and no reconcile needs to remember what an earlier one did.
+"""
+
+import re
+
+from mpijob.core.job import Identity, Manifest, MPIJob, Role
+from mpijob.core.plan import Kind, Ref
+
+OPERATOR_NAME_LABEL = "training.kubeflow.org/operator-name"
+JOB_NAME_LABEL = "training.kubeflow.org/job-name"
+JOB_ROLE_LABEL = "training.kubeflow.org/job-role"
+REPLICA_INDEX_LABEL = "training.kubeflow.org/replica-index"
+OPERATOR_NAME = "mpi-operator"
+ROLE_ENV = "K_MPI_JOB_ROLE"
+EVENT_SOURCE = "mpi-job-controller"
+
+MPI_DIR = "/etc/mpi"
+HOSTFILE = "hostfile"
+HOSTFILE_PATH = f"{MPI_DIR}/{HOSTFILE}"
+DISCOVER_HOSTS = "discover_hosts.sh"
+WAIT_FOR_WORKERS = "wait_for_workers.sh"
+SSH_VOLUME = "ssh-auth"
+CONFIG_VOLUME = "mpi-job-config"
+
+_WORKER = re.compile(r"^(?P<job>.+)-worker-(?P<index>0|[1-9][0-9]*)$")
+
+
+def service(job: str) -> str:
+    """Return the name of the headless Service, which is also the pods' subdomain."""
+    return job
+
+
+def config(job: str) -> str:
+    """Return the name of the ConfigMap that holds the hostfile."""
+    return f"{job}-config"
+
+
+def secret(job: str) -> str:
+    """Return the name of the Secret that holds the user's ssh key pair."""
+    return f"{job}-ssh"
+
+
+def host_keys(job: str) -> str:
+    """Return the name of the Secret that holds the hosts' keys and known_hosts."""
+    return f"{job}-ssh-host"
+
+
+def pod_group(job: str) -> str:
+    """Return the name of the gang scheduler's PodGroup."""
+    return job
+
+
+def launcher(job: str) -> str:
+    """Return the name of the launcher's batch/v1 Job, which is also its pod's hostname."""
+    return f"{job}-launcher"
+
+
+def worker(job: str, index: int) -> str:
+    """Return the name of the worker pod at `index` (0-based), which is also its hostname."""
+    return f"{job}-worker-{index}"
+
+
+def worker_index(pod: str) -> int | None:
+    """Return the 0-based index in a worker pod's name, or None where it is no worker's name."""
+    match = _WORKER.match(pod)
+    return int(match["index"]) if match else None
+
+
+def host(job: MPIJob, pod: str, cluster_domain: str) -> str:
+    """Return the DNS name of a pod of `job`, as hostfiles spell it."""
+    name = f"{pod}.{service(job.name)}.{job.namespace}.svc"
+    return f"{name}.{cluster_domain}" if cluster_domain else name
+
+
+def search_domain(job: MPIJob, cluster_domain: str) -> str:
+    """Return the DNS domain under which the job's pods know each other by their short names."""
+    return f"{service(job.name)}.{job.namespace}.svc.{cluster_domain or 'cluster.local'}"
+
+
+def rank_hosts(job: MPIJob) -> tuple[str, ...]:
+    """Return the pods that run ranks, in rank order: the launcher first, where it is one."""
+    workers = tuple(worker(job.name, index) for index in range(job.worker_count))
+    return (launcher(job.name), *workers) if job.run_launcher_as_worker else workers
+
+
+def selector(job: MPIJob) -> dict[str, str]:
+    """Return the labels by which the Service finds every pod of the job.
+
+    Source: `newJobService`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller.go).
+    """
+    return {OPERATOR_NAME_LABEL: OPERATOR_NAME, JOB_NAME_LABEL: job.name}
+
+
+def pod_labels(job: MPIJob, role: Role) -> dict[str, str]:
+    """Return the labels that tell a pod's job and role."""
+    return selector(job) | {JOB_ROLE_LABEL: role.value}
+
+
+def replica_index(job: MPIJob, worker_index: int) -> int:
+    """Return the `replica-index` label's number of the worker at `worker_index` (0-based).
+
+    Where the launcher runs ranks it is number 0, and the workers follow.
+    """
+    return worker_index + 1 if job.run_launcher_as_worker else worker_index
+
+
+def ref(job: MPIJob, kind: Kind, name: str) -> Ref:
+    """Return the address of a child of `job`."""
+    return Ref(kind, job.namespace, name)
+
+
+def job_ref(identity: Identity) -> Ref:
+    """Return the address of the job itself."""
+    return Ref(Kind.MPI_JOB, identity.key.namespace, identity.key.name)
+
+
+def owner(identity: Identity) -> Manifest:
+    """Return the owner reference that every child of the job bears."""
+    return {
+        "apiVersion": identity.api_version,
+        "kind": "MPIJob",
+        "name": identity.key.name,
+        "uid": identity.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

@@ -1,0 +1,140 @@
+"""What is seen of one job: a snapshot, perhaps stale, with the least that the decision needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from mpijob.core.job import Manifest, MPIJob, Rejected
+
+
+class PodPhase(StrEnum):
+    """`status.phase` of a pod."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What every view has: name, identity, who controls it, and the version seen.
+
+    `owner_uid` is the uid of the controller owner reference, "" where there is none.
+    """
+
+    name: str
+    uid: str
+    owner_uid: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView(Child):
+    """The headless Service: the fields of it that are ours."""
+
+    selector: Mapping[str, str] = field(default_factory=dict)
+    publishes_not_ready: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigView(Child):
+    """The ConfigMap: its text, and the annotation of ours that says which set-up the job has."""
+
+    data: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretView(Child):
+    """A Secret: the names of its keys. What is under them is never cached."""
+
+    keys: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a batch/v1 Job ended: its terminal condition."""
+
+    succeeded: bool
+    reason: str
+    message: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherView(Child):
+    """The launcher's batch/v1 Job. `template` is its pod template, as JSON."""
+
+    suspended: bool = False
+    started_at: datetime | None = None
+    end: End | None = None
+    active_count: int = 0
+    failed_count: int = 0
+    template: Manifest = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerView:
+    """One container of a pod (init containers too): how it waits, runs or has ended."""
+
+    name: str
+    init: bool = False
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    running: bool = False
+    exit_code: int | None = None
+    ended_reason: str = ""
+    ended_message: str = ""
+    ended_at: datetime | None = None
+    restart_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PodView(Child):
+    """A worker's or the launcher's pod.
+
+    `index` is the `replica-index` label's number, None where there is none. `unschedulable` is
+    the scheduler's message while no node takes the pod, else "".
+    """
+
+    phase: PodPhase = PodPhase.PENDING
+    ready: bool = False
+    deleting: bool = False
+    reason: str = ""
+    message: str = ""
+    node: str = ""
+    index: int | None = None
+    unschedulable: str = ""
+    created_at: datetime | None = None
+    containers: tuple[ContainerView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PodGroupView(Child):
+    """The PodGroup of a gang scheduler, whose whole spec is ours."""
+
+    spec: Manifest = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One job and all that bears its names or its uid, whoever owns it.
+
+    `launcher_pods` are the pods that the launcher's Job controls; `workers` the pods that the job
+    controls and those that stand under a wanted worker's name. `priorities` maps the names of
+    PriorityClasses to their values, as far as the job's templates name any.
+    """
+
+    job: MPIJob | Rejected
+    service: ServiceView | None = None
+    config: ConfigView | None = None
+    secret: SecretView | None = None
+    host_keys: SecretView | None = None
+    launcher: LauncherView | None = None
+    launcher_pods: tuple[PodView, ...] = ()
+    workers: tuple[PodView, ...] = ()
+    pod_group: PodGroupView | None = None
+    priorities: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,29 @@
+"""Options of ours: annotations under `mpijob.dev/`, all in this one table.
+
+There are no new spec fields, since mpi-operator's CRD and typed clients would drop them.
+"""
+
+from collections.abc import Mapping
+
+PREFIX = "mpijob.dev/"
+
+#: "false" lets the launcher start without waiting for its workers' sshd.
+WAIT_FOR_WORKERS = f"{PREFIX}wait-for-workers"
+#: "true" or "false": whether ranks come and go with the workers (Elastic Horovod).
+ELASTIC = f"{PREFIX}elastic"
+#: On the ConfigMap: who sets up ssh in the job's pods, chosen once ("operator" or "image").
+SSH_SETUP = f"{PREFIX}ssh-setup"
+#: "false" leaves the pods' /dev/shm as the container runtime makes it.
+SHARED_MEMORY = f"{PREFIX}shared-memory"
+
+ALL = {
+    WAIT_FOR_WORKERS: "“false” lets the launcher start without waiting for its workers.",
+    ELASTIC: "“true” or “false”: whether ranks come and go with the workers.",
+    SSH_SETUP: "Set by mpijob on the ConfigMap: who sets up ssh, “operator” or “image”.",
+    SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
+}
+
+
+def switched(annotations: Mapping[str, str], option: str, *, default: bool) -> bool:
+    """Return what a boolean option says: "true" or "false", else `default`."""
+    return {"true": True, "false": False}.get(annotations.get(option, ""), default)

@@ -1,0 +1,149 @@
+"""What the core answers: stages of steps, and when to look again.
+
+A plan is data. The steps of one stage may run at the same time, stages run in order, and the first
+stage in which a step fails ends the plan: a later stage may count on the earlier ones, and a crash
+leaves a prefix. Each step names the exact version or uid that it was decided on: on anything else
+it fails, and so a stale view can waste a step but do no harm.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mpijob.core.job import Manifest
+from mpijob.core.status import JobStatus
+
+
+class Kind(StrEnum):
+    """The kinds of object that a plan may touch, by their wire names."""
+
+    MPI_JOB = "MPIJob"
+    SERVICE = "Service"
+    CONFIG_MAP = "ConfigMap"
+    SECRET = "Secret"
+    JOB = "Job"
+    POD = "Pod"
+    POD_GROUP = "PodGroup"
+    PRIORITY_CLASS = "PriorityClass"
+    EVENT = "Event"
+
+
+class Phase(StrEnum):
+    """Where a job is in its life. Derived on every look, never stored."""
+
+    DELETING = "Deleting"
+    ELSEWHERE = "Elsewhere"
+    INVALID = "Invalid"
+    BLOCKED = "Blocked"
+    SUSPENDED = "Suspended"
+    ACTIVE = "Active"
+    RESTARTING = "Restarting"
+    FINISHED = "Finished"
+    EXPIRED = "Expired"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """The address of one object."""
+
+    kind: Kind
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStatus:
+    """Publish `status`; fails where the job is no longer at `version`. This is the fence."""
+
+    version: str
+    status: JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Ask the server itself for the job; fails where it is no longer at `version`.
+
+    Stands before the first deletion of a plan that writes no status.
+    """
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a child under its derived name; fails where the name is taken."""
+
+    ref: Ref
+    manifest: Manifest
+
+
+class SecretContent(StrEnum):
+    """What the shell draws for a Secret: the core knows no dice."""
+
+    USER_KEYS = "user-keys"
+    HOST_KEYS = "host-keys"
+
+
+@dataclass(frozen=True, slots=True)
+class MintSecret:
+    """Make a Secret with freshly drawn keys; fails where the name is taken.
+
+    `manifest` is the Secret without data. `replaces` is the uid of a Secret whose keys are not
+    those they should be, to be deleted first; "" where there is none.
+    """
+
+    ref: Ref
+    content: SecretContent
+    manifest: Manifest
+    replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Merge `fields` into a child; fails where it is no longer at `version`.
+
+    `subresource` is "status" for the one field of a Job's status that we clear on resume.
+    """
+
+    ref: Ref
+    version: str
+    fields: Manifest
+    subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the child with this very uid; a namesake that came later is left alone."""
+
+    ref: Ref
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the user, as a Kubernetes Event. Best effort: never fails a plan."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+Step = WriteStatus | Confirm | Create | MintSecret | Patch | Delete | Announce
+Stage = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The stages of steps to take now, and the latest moment to look again.
+
+    `wake_at` is None where nothing but a change of the world calls for another look.
+    """
+
+    stages: tuple[Stage, ...] = ()
+    wake_at: datetime | None = None
+    phase: Phase = Phase.ACTIVE
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, stage by stage."""
+        return tuple(step for stage in self.stages for step in stage)

@@ -1,0 +1,117 @@
+"""What was last told of a job: conditions, counts and times, and their algebra."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+
+class ConditionType(StrEnum):
+    """The condition types of `status.conditions`."""
+
+    CREATED = "Created"
+    RUNNING = "Running"
+    RESTARTING = "Restarting"
+    SUCCEEDED = "Succeeded"
+    SUSPENDED = "Suspended"
+    FAILED = "Failed"
+    INVALID = "Invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One row of `status.conditions`.
+
+    `changed_at` is when `true` last flipped (`lastTransitionTime`), `updated_at` when the row was
+    last written (`lastUpdateTime`); both UTC, to the second.
+    """
+
+    type: ConditionType
+    true: bool
+    reason: str
+    message: str
+    updated_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaCount:
+    """Pods of one role, by how they are: running, ended well, ended badly."""
+
+    active: int = 0
+    succeeded: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The first cause of trouble: which pod, where, how it ended, and its last words.
+
+    `exit_code` is the container's (137 for SIGKILL), None where no container ended. `uid` is the
+    pod's, by which the same death is not told twice.
+    """
+
+    pod: str
+    uid: str
+    reason: str
+    message: str = ""
+    node: str = ""
+    exit_code: int | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """What we last told the world about a job.
+
+    `launcher` and `worker` are None until there is something to count. `restarts` counts how
+    often the launcher was started anew for workers that died.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+    launcher: ReplicaCount | None = None
+    worker: ReplicaCount | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    restarts: int = 0
+    failure: Failure | None = None
+
+    def condition(self, type_: ConditionType) -> Condition | None:
+        """Return the condition of that type, or None where it was never set."""
+        return next((c for c in self.conditions if c.type is type_), None)
+
+    def is_true(self, type_: ConditionType) -> bool:
+        """Say whether the condition of that type is set and true."""
+        found = self.condition(type_)
+        return found is not None and found.true
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job has ended, either way. Nothing undoes this."""
+        return self.is_true(ConditionType.SUCCEEDED) or self.is_true(ConditionType.FAILED)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the job was last told to be suspended."""
+        return self.is_true(ConditionType.SUSPENDED)
+
+    def with_condition(self, new: Condition) -> Self:
+        """Return this status with `new` in its type's place, moved to the end of the list.
+
+        A row of the same truth and reason stays as it is: a new message alone is no news. Where
+        only the reason is new, `changed_at` is kept.
+
+        Source: `setCondition`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller_status.go).
+        """
+        old = self.condition(new.type)
+        if old is not None and (old.true, old.reason) == (new.true, new.reason):
+            return self
+        if old is not None and old.true == new.true:
+            new = replace(new, changed_at=old.changed_at)
+        kept = tuple(c for c in self.conditions if c.type is not new.type)
+        return replace(self, conditions=(*kept, new))
+
+    def without_condition(self, type_: ConditionType) -> Self:
+        """Return this status without the condition of that type."""
+        kept = tuple(c for c in self.conditions if c.type is not type_)
+        return self if len(kept) == len(self.conditions) else replace(self, conditions=kept)

@@ -1,0 +1,95 @@
+"""What the engine needs of the outside, as protocols. Adapters are held to them by tests/contract."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from mpijob.core.config import KeyType
+from mpijob.core.job import Key, Manifest
+from mpijob.core.plan import Kind, Ref, SecretContent
+
+
+class Conflict(Exception):
+    """The object is no longer as it was seen, or its name is taken: look again, decide again."""
+
+
+class NotFound(Exception):
+    """There is no such object."""
+
+
+class Refused(Exception):
+    """The server will not do this, now or later, and says why: invalid, forbidden, over quota."""
+
+
+class Unreachable(Exception):
+    """No answer came. Whether the write took effect is not known: look again, decide again."""
+
+
+class ChangeType(StrEnum):
+    """What happened to an object."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+    #: Not a change: all objects that were there when the watch began have been told.
+    SYNCED = "SYNCED"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one object, with the object as it is now (or was last, where DELETED).
+
+    `manifest` is JSON: a mapping, or the bytes that came over the wire, which the engine's cache
+    decodes into views of its own. A SYNCED change bears an empty mapping.
+    """
+
+    type: ChangeType
+    manifest: Manifest | bytes
+
+
+class Objects(Protocol):
+    """An object store that versions what it holds and tells watchers of every change, in order."""
+
+    async def get(self, ref: Ref) -> Manifest:
+        """Return the object as the server itself has it. Raises NotFound, Unreachable."""
+        ...
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Store a new object and return it as stored. Raises Conflict where the name is taken."""
+        ...
+
+    async def patch(
+        self, ref: Ref, fields: Manifest, *, version: str = "", subresource: str = ""
+    ) -> Manifest:
+        """Merge `fields` (JSON merge patch) and return the object as it is now.
+
+        Raises Conflict where `version` is given and not the latest, NotFound where it is gone.
+        """
+        ...
+
+    async def delete(self, ref: Ref, *, uid: str = "") -> None:
+        """Delete the object, in the background with all it owns.
+
+        Where it is gone already, do nothing; where the name now belongs to another uid than
+        `uid`, raise Conflict.
+        """
+        ...
+
+    def watch(self, kind: Kind) -> AsyncIterator[Change]:
+        """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising."""
+        ...
+
+
+class Keys(Protocol):
+    """Draws the keys of a job's ssh."""
+
+    async def draw(
+        self, content: SecretContent, key_type: KeyType, job: Key
+    ) -> Mapping[str, bytes]:
+        """Return a Secret's data: entries by name, as bytes.
+
+        For USER_KEYS `ssh-privatekey` and `ssh-publickey`; for HOST_KEYS the host's key pair and
+        the `known_hosts` line that goes with it.
+        """
+        ...
