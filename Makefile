@@ -55,7 +55,7 @@ check: setup ## Format, lint, types, contracts, documents.
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(PYTEST) -m "not mpi" $(wildcard tests/docs tests/house)
 
 quick: check ## check, and every test that needs neither a cluster nor a real MPI.
