@@ -9,8 +9,12 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 # What the tests need and the environment cannot hold:
-#   .mpi/mpich     the MPICH wheel (its mpirun would overwrite Open MPI's in .venv)
+#   .mpi/mpich      the MPICH wheel (its mpirun would overwrite Open MPI's in .venv)
+#   .mpi/openmpi4   Debian's Open MPI 4.1, unpacked
+# Each is a prefix with bin/mpirun and lib/; MPI4PY_LIBMPI=PREFIX/lib makes the mpi4py of .venv use
+# it, so one environment serves all three. MPIJOB_MPI_PATH names both to the programs that run here.
 MPI := .mpi
+export MPIJOB_MPI_PATH := $(CURDIR)/$(MPI)/mpich/bin:$(CURDIR)/$(MPI)/openmpi4/bin
 UV := $(BIN)/uv
 # uv reads no file of the user's; the variables that say which index to use still count.
 export UV_NO_CONFIG := 1
@@ -39,13 +43,17 @@ $(VENV)/.done: $(VENV)/.python requirements/dev.lock pyproject.toml
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-mpi: $(MPI)/mpich/.done ## Put the other MPIs that the tests run on into .mpi.
+mpi: $(MPI)/mpich/.done $(MPI)/openmpi4/.done ## Put the other MPIs that the tests run on into .mpi.
 
 $(MPI)/mpich/.done: requirements/mpich.lock | $(VENV)/.done
 	@rm -rf $(MPI)/mpich && mkdir -p $(MPI)
 	@$(UV) pip install -q --python $(BIN)/python --target $(MPI)/mpich --no-deps --require-hashes \
 	    -r requirements/mpich.lock
 	@touch $@
+
+# Where it cannot be had, the script says so, the tests that need it say so too, and CI fails.
+$(MPI)/openmpi4/.done: tools/openmpi4
+	@tools/openmpi4 $(MPI)/openmpi4 && touch $@ || [ $$? = 3 ]
 
 fmt: setup ## Format the code, and mend what the linter can mend.
 	@$(BIN)/ruff format -q .
