@@ -1,15 +1,22 @@
 """An MPIJob as it was written: fields may be missing or wrong. Defaults and rules make a job of it.
 
 The wire's decoders produce drafts, `default` fills in what was left unsaid, `validate` says all
-that is wrong, and `job` turns a sound draft into an `MPIJob`.
+that is wrong, and `settled` turns a sound draft into an `MPIJob`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mpijob.core.job import (
+    CleanPodPolicy,
+    Flavour,
     Identity,
+    LauncherStart,
     Manifest,
+    MPIJob,
+    Replica,
+    RestartPolicy,
+    RunPolicy,
     SchedulingPolicy,
 )
 from mpijob.core.status import JobStatus
@@ -49,3 +56,52 @@ class Draft:
     launcher_start: str | None = None
     flavour: str | None = None
     status: JobStatus = JobStatus()
+
+
+def settled(draft: Draft) -> MPIJob:
+    """Return the job that a sound draft means: no problem in it, and its defaults in place.
+
+    Any launcher start but `AtStartup` waits for the workers, as mpi-operator has it, and a
+    relative ssh path counts from the root, as the kubelet has it.
+
+    Raises:
+        ValueError: The draft is not sound or lacks its defaults, which is a bug of the caller.
+
+    """
+    replicas = draft.replicas or {}
+    launcher = replicas.get(LAUNCHER)
+    if launcher is None:
+        raise ValueError("a draft without a launcher is no job")
+    worker = replicas.get(WORKER)
+    return MPIJob(
+        identity=draft.identity,
+        launcher=_replica(launcher),
+        worker=None if worker is None else _replica(worker),
+        slots_per_worker=draft.slots_per_worker or 0,
+        run_launcher_as_worker=draft.run_launcher_as_worker or False,
+        run_policy=RunPolicy(
+            clean_pods=CleanPodPolicy(draft.clean_pods or ""),
+            ttl_s=draft.ttl_s,
+            active_deadline_s=draft.active_deadline_s,
+            backoff_limit=draft.backoff_limit,
+            scheduling=draft.scheduling,
+            suspended=draft.suspended or False,
+            managed_by=draft.managed_by,
+        ),
+        ssh_auth_mount_path="/" + (draft.ssh_auth_mount_path or "").lstrip("/"),
+        launcher_start=_launcher_start(draft.launcher_start),
+        flavour=Flavour(draft.flavour or ""),
+        status=draft.status,
+    )
+
+
+def _replica(replica: ReplicaDraft) -> Replica:
+    """Return one role of a sound draft."""
+    restart_policy = RestartPolicy(replica.restart_policy or "")
+    return Replica(replica.count or 0, restart_policy, replica.template)
+
+
+def _launcher_start(written: str | None) -> LauncherStart:
+    """Return when the launcher starts; mpi-operator tells only `AtStartup` from all else."""
+    at_startup = written == LauncherStart.AT_STARTUP.value
+    return LauncherStart.AT_STARTUP if at_startup else LauncherStart.WHEN_WORKERS_READY

@@ -1,0 +1,316 @@
+"""From children on the wire to the views that the core decides on: slim, and blind to the rest.
+
+A view is decoded from a mapping (the small cluster's) or from the bytes that came over HTTP by one
+set of structs; what is not named here is skipped by the decoder and costs nothing. Secrets are
+seen by the names of their keys alone.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from mpijob.core import names
+from mpijob.core.job import Key, Manifest
+from mpijob.core.observed import (
+    Child,
+    ConfigView,
+    ContainerView,
+    End,
+    LauncherView,
+    PodGroupView,
+    PodPhase,
+    PodView,
+    SecretView,
+    ServiceView,
+)
+from mpijob.core.plan import Kind
+
+T = TypeVar("T")
+
+
+class _Wire(msgspec.Struct, rename="camel", gc=False):
+    """A struct of the wire: camelCase names, unknown fields skipped."""
+
+
+class _Owner(_Wire):
+    uid: str = ""
+    kind: str = ""
+    name: str = ""
+    api_version: str = ""
+    controller: bool = False
+
+
+class _Meta(_Wire):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    owner_references: list[_Owner] | None = None
+
+
+class _ServiceSpec(_Wire):
+    selector: dict[str, str] | None = None
+    publish_not_ready_addresses: bool = False
+
+
+class _Service(_Wire):
+    metadata: _Meta
+    spec: _ServiceSpec = msgspec.field(default_factory=_ServiceSpec)
+
+
+class _ConfigMap(_Wire):
+    metadata: _Meta
+    data: dict[str, str] | None = None
+
+
+class _Secret(_Wire):
+    metadata: _Meta
+    data: dict[str, msgspec.Raw | str] | None = None
+
+
+class _Condition(_Wire):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
+class _JobSpec(_Wire):
+    suspend: bool | None = None
+
+
+class _JobStatus(_Wire):
+    active: int = 0
+    failed: int = 0
+    start_time: datetime | None = None
+    completion_time: datetime | None = None
+    conditions: list[_Condition] | None = None
+
+
+class _Job(_Wire):
+    metadata: _Meta
+    spec: _JobSpec = msgspec.field(default_factory=_JobSpec)
+    status: _JobStatus = msgspec.field(default_factory=_JobStatus)
+
+
+class _Waiting(_Wire):
+    reason: str = ""
+    message: str = ""
+
+
+class _Terminated(_Wire):
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    finished_at: datetime | None = None
+
+
+class _State(_Wire):
+    waiting: _Waiting | None = None
+    running: dict[str, Any] | None = None
+    terminated: _Terminated | None = None
+
+
+class _ContainerStatus(_Wire):
+    name: str = ""
+    restart_count: int = 0
+    state: _State = msgspec.field(default_factory=_State)
+    last_state: _State = msgspec.field(default_factory=_State)
+
+
+class _PodStatus(_Wire):
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    conditions: list[_Condition] | None = None
+    container_statuses: list[_ContainerStatus] | None = None
+    init_container_statuses: list[_ContainerStatus] | None = None
+
+
+class _PodSpec(_Wire):
+    node_name: str = ""
+
+
+class _Pod(_Wire):
+    metadata: _Meta
+    spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
+    status: _PodStatus = msgspec.field(default_factory=_PodStatus)
+
+
+class _PodGroup(_Wire):
+    metadata: _Meta
+    spec: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class _PriorityClass(_Wire):
+    metadata: _Meta
+    value: int = 0
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A view with what the cache files it under.
+
+    `owner_kind` and `owner_name` are those of the controller reference ("" where there is none).
+    `job_name` is what the pod's label says.
+    """
+
+    key: Key
+    view: Child | int
+    owner_kind: str = ""
+    owner_name: str = ""
+    job_name: str = ""
+
+
+def seen(kind: Kind, manifest: Manifest | bytes) -> Seen:
+    """Return the view of one child.
+
+    Raises:
+        msgspec.ValidationError: the object is not of the shape that Kubernetes gives its kind.
+
+    """
+    match kind:
+        case Kind.SERVICE:
+            return _service(_decoded(manifest, _Service))
+        case Kind.CONFIG_MAP:
+            return _config(_decoded(manifest, _ConfigMap))
+        case Kind.SECRET:
+            return _secret(_decoded(manifest, _Secret))
+        case Kind.JOB:
+            return _job(_decoded(manifest, _Job))
+        case Kind.POD:
+            return _pod(_decoded(manifest, _Pod))
+        case Kind.POD_GROUP:
+            return _pod_group(_decoded(manifest, _PodGroup))
+        case Kind.PRIORITY_CLASS:
+            wire = _decoded(manifest, _PriorityClass)
+            return _filed(wire.metadata, wire.value)
+        case _:
+            raise ValueError(f"{kind} is no child of a job")
+
+
+def _decoded(manifest: Manifest | bytes, shape: type[T]) -> T:
+    if isinstance(manifest, bytes):
+        return msgspec.json.decode(manifest, type=shape)
+    return msgspec.convert(manifest, shape)
+
+
+def _filed(meta: _Meta, view: Child | int) -> Seen:
+    owner = _controller(meta)
+    return Seen(
+        Key(meta.namespace, meta.name),
+        view,
+        owner.kind if owner else "",
+        owner.name if owner else "",
+        (meta.labels or {}).get(names.JOB_NAME_LABEL, ""),
+    )
+
+
+def _controller(meta: _Meta) -> _Owner | None:
+    return next((owner for owner in meta.owner_references or () if owner.controller), None)
+
+
+def _identity(meta: _Meta) -> tuple[str, str, str, str]:
+    owner = _controller(meta)
+    return meta.name, meta.uid, owner.uid if owner else "", meta.resource_version
+
+
+def _service(wire: _Service) -> Seen:
+    spec = wire.spec
+    view = ServiceView(
+        *_identity(wire.metadata), spec.selector or {}, spec.publish_not_ready_addresses
+    )
+    return _filed(wire.metadata, view)
+
+
+def _config(wire: _ConfigMap) -> Seen:
+    meta = wire.metadata
+    return _filed(meta, ConfigView(*_identity(meta), wire.data or {}, meta.annotations or {}))
+
+
+def _secret(wire: _Secret) -> Seen:
+    return _filed(wire.metadata, SecretView(*_identity(wire.metadata), frozenset(wire.data or ())))
+
+
+def _job(wire: _Job) -> Seen:
+    status = wire.status
+    view = LauncherView(
+        *_identity(wire.metadata),
+        suspended=bool(wire.spec.suspend),
+        started_at=status.start_time,
+        end=_end(status),
+        active_count=status.active,
+        failed_count=status.failed,
+    )
+    return _filed(wire.metadata, view)
+
+
+def _end(status: _JobStatus) -> End | None:
+    for row in status.conditions or ():
+        if row.status == "True" and row.type in ("Complete", "Failed"):
+            well = row.type == "Complete"
+            at = status.completion_time if well else row.last_transition_time
+            return End(well, row.reason, row.message, at)
+    return None
+
+
+def _pod(wire: _Pod) -> Seen:
+    meta, status = wire.metadata, wire.status
+    conditions = {row.type: row for row in status.conditions or ()}
+    ready, scheduled = conditions.get("Ready"), conditions.get("PodScheduled")
+    waits = scheduled is not None and scheduled.status == "False"
+    view = PodView(
+        *_identity(meta),
+        phase=_PHASES.get(status.phase, PodPhase.UNKNOWN),
+        ready=ready is not None and ready.status == "True",
+        deleting=meta.deletion_timestamp is not None,
+        reason=status.reason,
+        message=status.message,
+        node=wire.spec.node_name,
+        index=_index(meta.labels),
+        unschedulable=(scheduled.message or scheduled.reason) if waits and scheduled else "",
+        created_at=meta.creation_timestamp,
+        containers=(
+            *(_container(c, init=True) for c in status.init_container_statuses or ()),
+            *(_container(c, init=False) for c in status.container_statuses or ()),
+        ),
+    )
+    return _filed(meta, view)
+
+
+_PHASES = {phase.value: phase for phase in PodPhase}
+
+
+def _index(labels: Mapping[str, str] | None) -> int | None:
+    text = (labels or {}).get(names.REPLICA_INDEX_LABEL, "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _container(wire: _ContainerStatus, *, init: bool) -> ContainerView:
+    """Return the view of a container; while it waits to start anew, its last end is told."""
+    state = wire.state
+    waiting, ended = state.waiting, state.terminated or wire.last_state.terminated
+    if state.running is not None:
+        ended = None
+    return ContainerView(
+        name=wire.name,
+        init=init,
+        waiting_reason=waiting.reason if waiting else "",
+        waiting_message=waiting.message if waiting else "",
+        running=state.running is not None,
+        exit_code=ended.exit_code if ended else None,
+        ended_reason=ended.reason if ended else "",
+        ended_message=ended.message if ended else "",
+        ended_at=ended.finished_at if ended else None,
+        restart_count=wire.restart_count,
+    )
+
+
+def _pod_group(wire: _PodGroup) -> Seen:
+    return _filed(wire.metadata, PodGroupView(*_identity(wire.metadata), wire.spec))

@@ -1,0 +1,45 @@
+"""Announcements as Kubernetes Events (core/v1)."""
+
+from datetime import datetime
+from hashlib import blake2b
+
+from mpijob.core import names
+from mpijob.core.job import Identity, Manifest
+from mpijob.core.plan import Announce
+
+
+def event(job: Identity, told: Announce, now: datetime) -> Manifest:
+    """Return the Event that tells of `told` at `now` (UTC, to the second).
+
+    Its name is drawn from what it says: told twice in one second, it is refused as a duplicate,
+    which is what a lost answer calls for.
+
+    Source: client-go's `EventRecorder`, for the fields that clients filter by.
+    """
+    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = "\0".join((job.uid, told.reason, told.message, at)).encode()
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "namespace": job.key.namespace,
+            "name": f"{job.key.name}.{blake2b(said, digest_size=8).hexdigest()}",
+        },
+        "involvedObject": {
+            "apiVersion": job.api_version,
+            "kind": "MPIJob",
+            "namespace": job.key.namespace,
+            "name": job.key.name,
+            "uid": job.uid,
+            "resourceVersion": job.version,
+        },
+        "type": "Warning" if told.warning else "Normal",
+        "reason": told.reason,
+        "message": told.message,
+        "count": 1,
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "source": {"component": names.EVENT_SOURCE},
+        "reportingComponent": names.EVENT_SOURCE,
+        "reportingInstance": "",
+    }

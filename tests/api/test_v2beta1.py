@@ -1,0 +1,212 @@
+"""An MPIJob's manifest to the core's values."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpijob.api.v2beta1 import decode, job
+from mpijob.core.draft import Draft, ReplicaDraft
+from mpijob.core.job import (
+    CleanPodPolicy,
+    Flavour,
+    Identity,
+    Key,
+    LauncherStart,
+    MPIJob,
+    Rejected,
+    Replica,
+    RestartPolicy,
+    RunPolicy,
+    SchedulingPolicy,
+)
+from mpijob.core.status import JobStatus
+
+TEMPLATE = {
+    "metadata": {"labels": {"mine": "l"}},
+    "spec": {"containers": [{"name": "mpi", "image": "example/mpi:1", "stdin": True}]},
+}
+FULL = {
+    "apiVersion": "kubeflow.org/v2beta1",
+    "kind": "MPIJob",
+    "metadata": {
+        "name": "pi",
+        "namespace": "team",
+        "uid": "u",
+        "resourceVersion": "7",
+        "generation": 3,
+        "creationTimestamp": "2026-01-01T12:00:00Z",
+        "deletionTimestamp": "2026-01-01T12:00:01Z",
+        "annotations": {"note": "n"},
+        "labels": {"app": "pi"},
+    },
+    "spec": {
+        "slotsPerWorker": 2,
+        "runLauncherAsWorker": True,
+        "runPolicy": {
+            "cleanPodPolicy": "All",
+            "ttlSecondsAfterFinished": 60,
+            "activeDeadlineSeconds": 61,
+            "backoffLimit": 3,
+            "schedulingPolicy": {
+                "minAvailable": 2,
+                "queue": "q",
+                "minResources": {"cpu": 4, "memory": "1Gi"},
+                "priorityClass": "high",
+                "scheduleTimeoutSeconds": 5,
+            },
+            "suspend": True,
+            "managedBy": "kubeflow.org/mpi-operator",
+        },
+        "mpiReplicaSpecs": {
+            "Launcher": {"replicas": 1, "restartPolicy": "Never", "template": TEMPLATE},
+            "Worker": {"replicas": 2, "restartPolicy": "OnFailure", "template": TEMPLATE},
+        },
+        "sshAuthMountPath": "/home/mpiuser/.ssh",
+        "launcherCreationPolicy": "WaitForWorkersReady",
+        "mpiImplementation": "Intel",
+    },
+    "status": {"startTime": "2026-01-01T12:00:00Z"},
+}
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+IDENTITY = Identity(
+    Key("team", "pi"),
+    uid="u",
+    version="7",
+    created_at=NOON,
+    generation=3,
+    deleting=True,
+    annotations={"note": "n"},
+)
+JOB = MPIJob(
+    IDENTITY,
+    launcher=Replica(1, RestartPolicy.NEVER, TEMPLATE),
+    worker=Replica(2, RestartPolicy.ON_FAILURE, TEMPLATE),
+    slots_per_worker=2,
+    run_launcher_as_worker=True,
+    run_policy=RunPolicy(
+        clean_pods=CleanPodPolicy.ALL,
+        ttl_s=60,
+        active_deadline_s=61,
+        backoff_limit=3,
+        scheduling=SchedulingPolicy(2, "q", {"cpu": "4", "memory": "1Gi"}, "high", 5),
+        suspended=True,
+        managed_by="kubeflow.org/mpi-operator",
+    ),
+    ssh_auth_mount_path="/home/mpiuser/.ssh",
+    launcher_start=LauncherStart.WHEN_WORKERS_READY,
+    flavour=Flavour.INTEL,
+    status=JobStatus(started_at=NOON),
+)
+
+
+def test_every_field_is_read():
+    assert job(FULL) == JOB
+
+
+def test_bytes_are_read_as_the_mapping_is():
+    assert job(msgspec.json.encode(FULL)) == JOB
+
+
+def test_the_least_job_has_every_default():
+    least = {
+        "metadata": {"name": "pi", "namespace": "team"},
+        "spec": {"mpiReplicaSpecs": {"Launcher": {"template": TEMPLATE}}},
+    }
+    assert job(least) == MPIJob(
+        Identity(Key("team", "pi"), uid="", version=""),
+        launcher=Replica(1, RestartPolicy.ON_FAILURE, TEMPLATE),
+    )
+
+
+NULLS = {
+    "no metadata, no spec": {},
+    "a null spec": {"metadata": None, "spec": None, "status": None},
+    "null fields": {
+        "metadata": dict.fromkeys(FULL["metadata"]),
+        "spec": dict.fromkeys(FULL["spec"]),
+    },
+    "a null policy": {"spec": {"runPolicy": dict.fromkeys(FULL["spec"]["runPolicy"])}},
+    "fields that nobody knows": {"spec": {"odd": 1}, "odd": []},
+}
+
+
+@pytest.mark.parametrize("manifest", NULLS.values(), ids=NULLS)
+def test_null_says_nothing(manifest):
+    assert decode(manifest) == Draft(Identity(Key("", ""), uid="", version=""))
+
+
+def test_a_role_that_is_null_is_not_there():
+    replicas = {"Launcher": None, "Worker": {"replicas": 2}}
+    draft = decode({"spec": {"mpiReplicaSpecs": replicas}})
+    assert draft.replicas == {"Worker": ReplicaDraft(2)}
+
+
+def test_a_rejected_job_keeps_what_it_is_and_whose():
+    spec = FULL["spec"] | {"slotsPerWorker": -1}
+    rejected = job(FULL | {"spec": spec})
+    assert (rejected.identity, rejected.status, rejected.managed_by) == (
+        IDENTITY,
+        JobStatus(started_at=NOON),
+        "kubeflow.org/mpi-operator",
+    )
+
+
+def test_a_wrong_type_is_a_problem_and_the_job_keeps_what_it_is_and_whose():
+    spec = FULL["spec"] | {"slotsPerWorker": "two"}
+    rejected = job(FULL | {"spec": spec})
+    assert (rejected.identity, rejected.status, rejected.managed_by) == (
+        IDENTITY,
+        JobStatus(started_at=NOON),
+        "kubeflow.org/mpi-operator",
+    )
+
+
+def test_an_empty_manager_is_none():
+    run_policy = FULL["spec"]["runPolicy"] | {"managedBy": ""}
+    assert (
+        job(FULL | {"spec": FULL["spec"] | {"runPolicy": run_policy}}).run_policy.managed_by is None
+    )
+
+
+def test_an_odd_status_keeps_no_job_from_running():
+    odd = job(FULL | {"status": {"startTime": 5, "restarts": 1}})
+    assert odd.status == JobStatus(restarts=1)
+
+
+def test_bytes_that_are_no_json_are_an_error():
+    with pytest.raises(msgspec.DecodeError):
+        job(b"{")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+def paths(value, path=()):
+    yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from paths(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from paths(inner, (*path, index))
+
+
+def with_value(manifest, path, value):
+    if not path:
+        return value
+    copy = list(manifest) if isinstance(manifest, list) else dict(manifest)
+    copy[path[0]] = with_value(manifest[path[0]], path[1:], value)
+    return copy
+
+
+@given(st.sampled_from(sorted(paths(FULL), key=str)), json_values)
+def test_any_value_in_any_field_gives_an_answer(path, value):
+    answer = job(msgspec.json.encode(with_value(FULL, path, value)))
+    assert isinstance(answer, MPIJob | Rejected)
