@@ -1,0 +1,60 @@
+"""Measures what we promise to be fast; prints a table and writes bench/results.json.
+
+Every module bench_*.py beside this one holds functions marked with `@benchmark(...)`. Each returns
+what ours took and what the floor took, measured in the same run on the same machine, so that the
+ratio means something where seconds do not.
+
+    python bench/run.py                 all of them
+    python bench/run.py cli/version     those whose name begins so
+"""
+
+import argparse
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def main() -> int:
+    """Run the benchmarks that were asked for; return 1 where one missed its limit."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("prefix", nargs="*", help="run those whose name begins so")
+    parser.add_argument("--output", type=Path, default=FOLDER / "results.json")
+    asked = parser.parse_args()
+
+    sys.path.insert(0, str(FOLDER))
+    for path in sorted(FOLDER.glob("bench_*.py")):
+        import_module(path.stem)
+    from measure import BENCHMARKS
+
+    chosen = [
+        benchmark
+        for benchmark in BENCHMARKS
+        if not asked.prefix or benchmark.name.startswith(tuple(asked.prefix))
+    ]
+    if not chosen:
+        print(f"no benchmark begins so; there are: {', '.join(b.name for b in BENCHMARKS)}")
+        return 2
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; each beside its floor")
+    print(f"{'name':32} {'ours':>10} {'floor':>10} {'ratio':>7}  unit   limit")
+    results, missed = [], []
+    for benchmark in chosen:
+        result = benchmark.run()
+        results.append(result)
+        kept = benchmark.keeps(result)
+        missed += [] if kept else [benchmark.name]
+        print(
+            f"{result['name']:32} {result['ours']:10.3f} {result['floor']:10.3f}"
+            f" {result['ratio']:7.2f}  {result['unit']:6} {benchmark.limit}"
+            f"{'' if kept else '  MISSED'}",
+            flush=True,
+        )
+    asked.output.write_text(json.dumps(results, indent=2) + "\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
