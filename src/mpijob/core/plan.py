@@ -26,6 +26,7 @@ class Kind(StrEnum):
     POD_GROUP = "PodGroup"
     PRIORITY_CLASS = "PriorityClass"
     EVENT = "Event"
+    NODE = "Node"
 
 
 class Phase(StrEnum):

@@ -1,0 +1,1 @@
+"""A small Kubernetes, pure: state, request and time in; state, answer and changes out."""
