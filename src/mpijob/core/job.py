@@ -178,8 +178,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An MPIJob that cannot be run as it is written, with every reason at once."""
+    """An MPIJob that cannot be run as it is written, with every reason at once.
+
+    `managed_by` is as written: a job that somebody else looks after is not ours to judge.
+    """
 
     identity: Identity
     problems: tuple[Problem, ...]
     status: JobStatus = JobStatus()
+    managed_by: str | None = None

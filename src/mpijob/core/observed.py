@@ -66,14 +66,13 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class LauncherView(Child):
-    """The launcher's batch/v1 Job. `template` is its pod template, as JSON."""
+    """The launcher's batch/v1 Job."""
 
     suspended: bool = False
     started_at: datetime | None = None
     end: End | None = None
     active_count: int = 0
     failed_count: int = 0
-    template: Manifest = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

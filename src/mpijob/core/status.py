@@ -16,6 +16,7 @@ class ConditionType(StrEnum):
     SUSPENDED = "Suspended"
     FAILED = "Failed"
     INVALID = "Invalid"
+    BLOCKED = "Blocked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,219 @@
+"""From the children that a job should have and those that are seen: the steps in between.
+
+Every function here yields steps for one kind of child and asks nothing about the job's phase:
+`reconcile` knows that, and calls those that the phase calls for.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from mpijob.core import build, names
+from mpijob.core.config import Config
+from mpijob.core.job import Manifest, MPIJob
+from mpijob.core.observed import Child, ConfigView, Observed, PodPhase, PodView, SecretView
+from mpijob.core.plan import Create, Delete, Kind, MintSecret, Patch, SecretContent, Step
+from mpijob.core.policy import retry
+from mpijob.core.policy.clean_pods import goes
+from mpijob.core.policy.elastic import elastic
+from mpijob.core.transport import Setup
+
+USER_KEY_NAMES = frozenset(("ssh-privatekey", "ssh-publickey"))
+
+
+def service(job: MPIJob, observed: Observed) -> Iterator[Step]:
+    """Yield what brings the Service to what it should be: only the fields that are ours."""
+    seen = observed.service
+    if seen is None:
+        ref = names.ref(job, Kind.SERVICE, names.service(job.name))
+        yield Create(ref, build.service(job))
+    elif seen.selector != names.selector(job) or not seen.publishes_not_ready:
+        spec = build.service(job)["spec"]
+        fields = {
+            "selector": _replacing(seen.selector, spec["selector"]),
+            "publishNotReadyAddresses": spec["publishNotReadyAddresses"],
+        }
+        yield _patch(job, Kind.SERVICE, seen, {"spec": fields})
+
+
+def config(job: MPIJob, observed: Observed, setup: Setup, settings: Config) -> Iterator[Step]:
+    """Yield what brings the ConfigMap to what it should be.
+
+    `discover_hosts.sh` follows every change for elastic jobs. Nobody else reads it while workers
+    come up, and there it is written once, when the last of them runs: a job of n workers costs
+    one write, not n.
+    """
+    seen = observed.config
+    running = [p.name for p in retry.wanted_workers(job, observed) if _runs(p)]
+    want = build.config(job, running, settings, setup)
+    if seen is None:
+        yield Create(names.ref(job, Kind.CONFIG_MAP, names.config(job.name)), want)
+        return
+    data = dict(want["data"])
+    if len(running) < job.worker_count and not elastic(job):
+        data[names.DISCOVER_HOSTS] = seen.data.get(names.DISCOVER_HOSTS, data[names.DISCOVER_HOSTS])
+    if seen.data != data:
+        yield _patch(job, Kind.CONFIG_MAP, seen, _config_fields(seen, want, data))
+
+
+def _config_fields(seen: ConfigView, want: Manifest, data: Mapping[str, str]) -> Manifest:
+    annotations = want["metadata"].get("annotations", {})
+    fields: dict[str, object] = {"data": _replacing(seen.data, data)}
+    if any(seen.annotations.get(key) != value for key, value in annotations.items()):
+        fields["metadata"] = {"annotations": dict(annotations)}
+    return fields
+
+
+def secrets(job: MPIJob, observed: Observed, setup: Setup) -> Iterator[Step]:
+    """Yield the minting of the ssh keys that are not there, or not whole."""
+    yield from _secret(
+        job, observed.secret, SecretContent.USER_KEYS, USER_KEY_NAMES, build.user_secret(job)
+    )
+    if setup is Setup.OPERATOR:
+        yield from _secret(
+            job,
+            observed.host_keys,
+            SecretContent.HOST_KEYS,
+            build.HOST_KEY_NAMES,
+            build.host_key_secret(job),
+        )
+
+
+def _secret(
+    job: MPIJob,
+    seen: SecretView | None,
+    content: SecretContent,
+    keys: frozenset[str],
+    manifest: Manifest,
+) -> Iterator[Step]:
+    ref = names.ref(job, Kind.SECRET, manifest["metadata"]["name"])
+    if seen is None:
+        yield MintSecret(ref, content, manifest)
+    elif seen.keys != keys:
+        yield MintSecret(ref, content, manifest, replaces=seen.uid)
+
+
+def pod_group(job: MPIJob, observed: Observed, settings: Config) -> Iterator[Step]:
+    """Yield what brings the gang scheduler's PodGroup to what it should be."""
+    want = build.pod_group(job, settings, observed.priorities)
+    seen = observed.pod_group
+    if want is None:
+        return
+    if seen is None:
+        yield Create(names.ref(job, Kind.POD_GROUP, names.pod_group(job.name)), want)
+    elif any(seen.spec.get(key) != value for key, value in want["spec"].items()):
+        yield _patch(job, Kind.POD_GROUP, seen, {"spec": dict(want["spec"])})
+
+
+def missing_workers(
+    job: MPIJob, observed: Observed, setup: Setup, settings: Config
+) -> Iterator[Step]:
+    """Yield the creation of every wanted worker under whose name nothing stands."""
+    there = {pod.name for pod in observed.workers}
+    for index in range(job.worker_count):
+        name = names.worker(job.name, index)
+        if name not in there:
+            ref = names.ref(job, Kind.POD, name)
+            yield Create(ref, build.worker(job, index, settings, setup))
+
+
+def surplus_workers(job: MPIJob, observed: Observed) -> Iterator[Step]:
+    """Yield the deletion of the job's workers beyond those wanted, told by their names."""
+    for pod in observed.workers:
+        if pod.owner_uid == job.uid and not retry.is_wanted(job, pod) and not pod.deleting:
+            yield _delete(job, Kind.POD, pod)
+
+
+def fallen_workers(job: MPIJob, observed: Observed, now: datetime) -> Iterator[Step]:
+    """Yield the deletion of dead workers, whose successors then come under the same names.
+
+    An elastic job's dead workers rest for a while first.
+    """
+    for pod in retry.dead_workers(job, observed):
+        rests_until = retry.rests_until(pod) if elastic(job) else None
+        if not pod.deleting and (rests_until is None or now >= rests_until):
+            yield _delete(job, Kind.POD, pod)
+
+
+def launcher(job: MPIJob, observed: Observed, setup: Setup, settings: Config) -> Iterator[Step]:
+    """Yield the launcher's start: its Job made, or let go on where it was held.
+
+    A Job that ran before must lose its start time first, or the server refuses the new scheduling
+    directives; the next look then lets it go on.
+    """
+    seen = observed.launcher
+    if seen is None:
+        ref = names.ref(job, Kind.JOB, names.launcher(job.name))
+        yield Create(ref, build.launcher(job, settings, setup, suspended=False))
+    elif seen.suspended and seen.started_at is not None:
+        yield _patch(job, Kind.JOB, seen, {"status": {"startTime": None}}, subresource="status")
+    elif seen.suspended:
+        template = build.scheduling_directives(job, settings, setup)
+        yield _patch(job, Kind.JOB, seen, {"spec": {"suspend": False, "template": template}})
+
+
+def held_launcher(
+    job: MPIJob, observed: Observed, setup: Setup, settings: Config
+) -> Iterator[Step]:
+    """Yield what keeps the launcher from running: its Job made suspended, or suspended now."""
+    if observed.launcher is None:
+        ref = names.ref(job, Kind.JOB, names.launcher(job.name))
+        yield Create(ref, build.launcher(job, settings, setup, suspended=True))
+    else:
+        yield from stopped_launcher(job, observed)
+
+
+def stopped_launcher(job: MPIJob, observed: Observed) -> Iterator[Step]:
+    """Yield the suspension of a launcher that could still run; one that has ended is left alone."""
+    seen = observed.launcher
+    if seen is not None and seen.owner_uid == job.uid and not seen.suspended and seen.end is None:
+        yield _patch(job, Kind.JOB, seen, {"spec": {"suspend": True}})
+
+
+def all_workers(job: MPIJob, observed: Observed) -> Iterator[Step]:
+    """Yield the deletion of every worker that the job owns."""
+    yield from _deletions(job, Kind.POD, observed.workers)
+
+
+def cleaned_workers(job: MPIJob, observed: Observed) -> Iterator[Step]:
+    """Yield the deletion of those workers that the clean-up policy does not keep."""
+    policy = job.run_policy.clean_pods
+    yield from _deletions(job, Kind.POD, (pod for pod in observed.workers if goes(policy, pod)))
+
+
+def pod_group_gone(job: MPIJob, observed: Observed) -> Iterator[Step]:
+    """Yield the deletion of the gang scheduler's PodGroup."""
+    yield from _deletions(job, Kind.POD_GROUP, (observed.pod_group,))
+
+
+def everything(job: MPIJob, observed: Observed) -> Iterator[Step]:
+    """Yield the deletion of all that the job owns, the launcher and its pods included."""
+    yield from _deletions(job, Kind.JOB, (observed.launcher,))
+    yield from _deletions(job, Kind.POD, observed.workers)
+    yield from _deletions(job, Kind.POD_GROUP, (observed.pod_group,))
+    yield from _deletions(job, Kind.SECRET, (observed.secret, observed.host_keys))
+    yield from _deletions(job, Kind.CONFIG_MAP, (observed.config,))
+    yield from _deletions(job, Kind.SERVICE, (observed.service,))
+
+
+def _deletions(job: MPIJob, kind: Kind, children: Iterable[Child | None]) -> Iterator[Step]:
+    for child in children:
+        leaving = isinstance(child, PodView) and child.deleting
+        if child is not None and child.owner_uid == job.uid and not leaving:
+            yield _delete(job, kind, child)
+
+
+def _delete(job: MPIJob, kind: Kind, child: Child) -> Delete:
+    return Delete(names.ref(job, kind, child.name), child.uid)
+
+
+def _patch(job: MPIJob, kind: Kind, child: Child, fields: Manifest, subresource: str = "") -> Patch:
+    return Patch(names.ref(job, kind, child.name), child.version, fields, subresource)
+
+
+def _replacing(seen: Mapping[str, str], want: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the merge patch that makes a mapping equal to `want`: what is not in it goes."""
+    return {**dict.fromkeys(seen, None), **want}
+
+
+def _runs(pod: PodView) -> bool:
+    return pod.phase is PodPhase.RUNNING and not pod.deleting

@@ -1,0 +1,1 @@
+"""The run policies, one a file: pure answers to one question about a job each."""

@@ -1,0 +1,95 @@
+"""What to do about workers that died: who counts as dead, why, and how often we start anew."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from mpijob.core import names
+from mpijob.core.job import MPIJob
+from mpijob.core.observed import ContainerView, Observed, PodPhase, PodView
+from mpijob.core.status import Failure
+
+#: What a Job allows where nothing is said (batch/v1).
+BACKOFF_LIMIT = 6
+#: How long an elastic job's dead worker rests before its successor comes, so that one that dies
+#: at once is no busy loop.
+ELASTIC_REST_S = 10
+EVICTED = "Evicted"
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def wanted_workers(job: MPIJob, observed: Observed) -> tuple[PodView, ...]:
+    """Return the job's own worker pods whose index the job wants, in no particular order."""
+    return tuple(
+        pod
+        for pod in observed.workers
+        if pod.owner_uid == job.uid and is_wanted(job, pod) and pod.name
+    )
+
+
+def is_wanted(job: MPIJob, pod: PodView) -> bool:
+    """Say whether a pod bears the name of one of the workers 0 to n-1."""
+    index = names.worker_index(pod.name)
+    return (
+        index is not None and index < job.worker_count and pod.name == names.worker(job.name, index)
+    )
+
+
+def dead_workers(job: MPIJob, observed: Observed) -> tuple[PodView, ...]:
+    """Return the wanted workers that have failed for good, the first to die first.
+
+    A pod in phase Failed never comes back: it was evicted, its node went away, or its container
+    ended and its policy is Never.
+    """
+    dead = [p for p in wanted_workers(job, observed) if p.phase is PodPhase.FAILED]
+    return tuple(sorted(dead, key=lambda pod: (died_at(pod) or _EPOCH, pod.name)))
+
+
+def settled(job: MPIJob, observed: Observed) -> bool:
+    """Say whether every wanted worker is there, alive and meant to stay."""
+    alive = sum(
+        pod.phase is not PodPhase.FAILED and not pod.deleting
+        for pod in wanted_workers(job, observed)
+    )
+    return alive == job.worker_count
+
+
+def backoff_limit(job: MPIJob) -> int:
+    """Return how many restarts the job is allowed (`spec.runPolicy.backoffLimit`)."""
+    limit = job.run_policy.backoff_limit
+    return BACKOFF_LIMIT if limit is None else limit
+
+
+def died_at(pod: PodView) -> datetime | None:
+    """Return when the first container of a dead pod ended, or None where none says."""
+    return min((c.ended_at for c in pod.containers if c.ended_at is not None), default=None)
+
+
+def rests_until(pod: PodView) -> datetime | None:
+    """Return the moment from which an elastic job's dead worker is replaced; None for now."""
+    died = died_at(pod)
+    return None if died is None else died + timedelta(seconds=ELASTIC_REST_S)
+
+
+def cause(pod: PodView) -> Failure:
+    """Return why a pod died, from what its own status says: the pod's reason, else a container's.
+
+    The container that ended first with an error is the one that tells.
+    """
+    told = _culprit(pod.containers)
+    reason = pod.reason or (told.ended_reason if told else "") or "Failed"
+    message = pod.message or (told.ended_message if told else "")
+    return Failure(
+        pod=pod.name,
+        uid=pod.uid,
+        reason=reason,
+        message=message,
+        node=pod.node,
+        exit_code=told.exit_code if told else None,
+        at=died_at(pod),
+    )
+
+
+def _culprit(containers: Iterable[ContainerView]) -> ContainerView | None:
+    ended = [c for c in containers if c.exit_code not in (None, 0)]
+    return min(ended, key=lambda c: c.ended_at or _EPOCH, default=None)

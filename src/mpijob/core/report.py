@@ -1,0 +1,247 @@
+"""What to report: a job's next status, from what was observed, never from what is wished."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from mpijob.core.job import MPIJob, Rejected
+from mpijob.core.observed import End, LauncherView, Observed, PodPhase, PodView
+from mpijob.core.plan import Announce
+from mpijob.core.policy import deadline, retry
+from mpijob.core.policy.elastic import elastic
+from mpijob.core.policy.ownership import stranger
+from mpijob.core.status import Condition, ConditionType, JobStatus, ReplicaCount
+from mpijob.core.validate import event_message
+
+MESSAGE_MAX = 1024
+BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+
+
+def next_status(observed: Observed, now: datetime) -> JobStatus:
+    """Return the status that `observed` calls for.
+
+    A finished job's status stays as it is. `now` (UTC, to the second) stamps only what changes:
+    called again on its own result, this returns an equal status.
+
+    Source: `updateMPIJobStatus`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller.go).
+    """
+    job = observed.job
+    if job.status.finished:
+        return job.status
+    if isinstance(job, Rejected):
+        text = event_message(job.problems)
+        return _set(job.status, ConditionType.INVALID, "ValidationError", text, now)
+    status = job.status.without_condition(ConditionType.INVALID)
+    status = _set(status, ConditionType.CREATED, "MPIJobCreated", f"{_said(job)} is created.", now)
+    taken = stranger(job, observed)
+    if taken is not None:
+        return _set(status, ConditionType.BLOCKED, "ErrResourceExists", taken, now)
+    status = status.without_condition(ConditionType.BLOCKED)
+    status = _counted(job, observed, _begun(job, status, now))
+    launcher = observed.launcher
+    if launcher is not None and launcher.end is not None:
+        return _ended(job, observed, status, launcher.end, now)
+    return _living(job, observed, status, now)
+
+
+def _begun(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:
+    """Suspended or not, and since when it runs."""
+    if job.suspended:
+        status = _set(status, ConditionType.SUSPENDED, "MPIJobSuspended", "MPIJob suspended", now)
+        status = status.without_condition(ConditionType.RESTARTING)
+        return replace(status, started_at=None)
+    if status.condition(ConditionType.SUSPENDED) is not None:
+        status = _unset(status, ConditionType.SUSPENDED, "MPIJobResumed", "MPIJob resumed", now)
+    return replace(status, started_at=status.started_at or now)
+
+
+def _counted(job: MPIJob, observed: Observed, status: JobStatus) -> JobStatus:
+    launcher = observed.launcher
+    workers = [pod for pod in observed.workers if pod.owner_uid == job.uid]
+    return replace(
+        status,
+        launcher=_launcher_count(launcher, observed.launcher_pods) if launcher else status.launcher,
+        worker=ReplicaCount(
+            active=_in_phase(workers, PodPhase.RUNNING),
+            succeeded=_in_phase(workers, PodPhase.SUCCEEDED),
+            failed=_in_phase(workers, PodPhase.FAILED),
+        ),
+    )
+
+
+def _launcher_count(launcher: LauncherView, pods: Iterable[PodView]) -> ReplicaCount:
+    if launcher.end is not None:
+        return ReplicaCount(succeeded=int(launcher.end.succeeded), failed=launcher.failed_count)
+    return ReplicaCount(active=_in_phase(pods, PodPhase.RUNNING), failed=launcher.failed_count)
+
+
+def _living(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) -> JobStatus:
+    """Suspended, restarting, running, out of time, or on its way to one of them."""
+    if job.suspended:
+        message = f"{_said(job)} is suspended."
+        return _unset(status, ConditionType.RUNNING, "MPIJobSuspended", message, now)
+    limit = job.run_policy.active_deadline_s
+    expires_at = deadline.expires_at(status, limit, observed.launcher)
+    if expires_at is not None and now >= expires_at:
+        return _failed(job, status, (deadline.REASON, deadline.MESSAGE), now, now)
+    dead = retry.dead_workers(job, observed)
+    if elastic(job):
+        known = status.failure is not None and any(pod.uid == status.failure.uid for pod in dead)
+        if dead and not known:
+            status = replace(status, failure=retry.cause(dead[0]))
+    else:
+        status = _mourned(job, observed, dead, status, now)
+        if status.finished or status.is_true(ConditionType.RESTARTING):
+            return status
+    running = _in_phase(retry.wanted_workers(job, observed), PodPhase.RUNNING)
+    started = _in_phase(observed.launcher_pods, PodPhase.RUNNING)
+    if started and running == job.worker_count:
+        message = f"{_said(job)} is running."
+        status = _set(status, ConditionType.RUNNING, "MPIJobRunning", message, now)
+    return status
+
+
+def _mourned(
+    job: MPIJob,
+    observed: Observed,
+    dead: tuple[PodView, ...],
+    status: JobStatus,
+    now: datetime,
+) -> JobStatus:
+    """Record the first cause of a worker's death, once, and that the job starts anew for it."""
+    launcher = observed.launcher
+    if status.is_true(ConditionType.RESTARTING):
+        back = launcher is None or not launcher.suspended
+        whole = retry.settled(job, observed) and back
+        return status.without_condition(ConditionType.RESTARTING) if whole else status
+    if not dead:
+        return status
+    cause = retry.cause(dead[0])
+    status = replace(status, failure=cause, restarts=status.restarts + 1)
+    if status.restarts > retry.backoff_limit(job):
+        status = replace(status, restarts=status.restarts - 1)
+        return _failed(job, status, _worn_out(job, dead), now, now)
+    told = f"worker {cause.pod} failed ({cause.reason}); {_said(job)} is started anew."
+    status = _unset(status, ConditionType.RUNNING, "MPIJobRestarting", told, now)
+    return _set(status, ConditionType.RESTARTING, "MPIJobRestarting", told, now)
+
+
+def _worn_out(job: MPIJob, dead: tuple[PodView, ...]) -> tuple[str, str]:
+    """Why a job whose workers died too often has failed: reason and message."""
+    cause = retry.cause(dead[0])
+    evicted = sum(pod.reason == retry.EVICTED for pod in dead)
+    if evicted:
+        return "MPIJobEvicted", f"{evicted}/{job.worker_count} workers are evicted"
+    said = f": {cause.message}" if cause.message else ""
+    code = f" with exit code {cause.exit_code}" if cause.exit_code is not None else ""
+    message = f"worker {cause.pod} failed ({cause.reason}){code}{said}"
+    return f"{BACKOFF_LIMIT_EXCEEDED}/{cause.reason}", message[:MESSAGE_MAX]
+
+
+def _ended(
+    job: MPIJob, observed: Observed, status: JobStatus, end: End, now: datetime
+) -> JobStatus:
+    """The launcher's Job has ended, and with it the job."""
+    if end.succeeded:
+        message = f"{_said(job)} successfully completed."
+        done = _finished(status, ConditionType.SUCCEEDED, ("MPIJobSucceeded", message), now)
+        return _with_running(job, replace(done, completed_at=end.at or now), now)
+    reason = end.reason or "MPIJobFailed"
+    message = end.message or f"{_said(job)} has failed"
+    dead = retry.dead_workers(job, observed)
+    newest = _newest_failed(observed.launcher_pods)
+    if reason == BACKOFF_LIMIT_EXCEEDED and newest is not None:
+        cause = retry.cause(newest)
+        reason += f"/{cause.reason}"
+        message = f"{message}: {cause.message}"[:MESSAGE_MAX] if cause.message else message
+    culprit = dead[0] if dead else newest
+    if culprit is not None:
+        status = replace(status, failure=retry.cause(culprit))
+    return _failed(job, status, (reason, message), now, end.at or now)
+
+
+def _failed(
+    job: MPIJob, status: JobStatus, why: tuple[str, str], now: datetime, at: datetime
+) -> JobStatus:
+    failed = _finished(status, ConditionType.FAILED, why, now)
+    return _with_running(job, replace(failed, completed_at=at), now)
+
+
+def _finished(
+    status: JobStatus, type_: ConditionType, why: tuple[str, str], now: datetime
+) -> JobStatus:
+    """Set the end. `Running` turns false in its place and keeps its times, as clients expect."""
+    status = status.without_condition(ConditionType.RESTARTING)
+    rows = tuple(
+        replace(row, true=False) if row.type is ConditionType.RUNNING else row
+        for row in status.conditions
+    )
+    status = replace(status, conditions=rows, worker=ReplicaCount())
+    return _set(status, type_, why[0], why[1], now)
+
+
+def _with_running(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:
+    """Return a finished status that says of `Running` at least that it never was."""
+    if status.condition(ConditionType.RUNNING) is not None:
+        return status
+    at = status.completed_at or now
+    message = f"{_said(job)} is finished but Running condition was never set."
+    row = Condition(ConditionType.RUNNING, False, "MPIJobRunning", message, at, at)
+    return status.with_condition(row)
+
+
+def announcements(old: JobStatus, new: JobStatus) -> Iterator[Announce]:
+    """Yield one Event for each condition that has become true, and for a job's resumption.
+
+    Source: the `recorder.Event` calls of mpi-operator v0.8.2, less their repetitions.
+    """
+    for row in new.conditions:
+        before = old.condition(row.type)
+        if row.true and (before is None or not before.true or before.reason != row.reason):
+            yield Announce(row.reason, _event_text(row), warning=row.type in _WARNINGS)
+    resumed = new.condition(ConditionType.SUSPENDED)
+    if old.suspended and resumed is not None and not resumed.true:
+        yield Announce(resumed.reason, resumed.message)
+
+
+_WARNINGS = frozenset(
+    (
+        ConditionType.FAILED,
+        ConditionType.INVALID,
+        ConditionType.BLOCKED,
+        ConditionType.RESTARTING,
+    )
+)
+
+
+def _event_text(row: Condition) -> str:
+    """The event of a running job lacks the condition's full stop: clients match the text."""
+    return row.message.removesuffix(".") if row.type is ConditionType.RUNNING else row.message
+
+
+def _newest_failed(pods: Iterable[PodView]) -> PodView | None:
+    failed = [pod for pod in pods if pod.phase is PodPhase.FAILED]
+    return max(failed, key=lambda pod: (pod.created_at or _LONG_AGO, pod.name), default=None)
+
+
+_LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def _in_phase(pods: Iterable[PodView], phase: PodPhase) -> int:
+    return sum(pod.phase is phase for pod in pods)
+
+
+def _said(job: MPIJob) -> str:
+    return f"MPIJob {job.key}"
+
+
+def _set(
+    status: JobStatus, type_: ConditionType, reason: str, message: str, now: datetime
+) -> JobStatus:
+    return status.with_condition(Condition(type_, True, reason, message, now, now))
+
+
+def _unset(
+    status: JobStatus, type_: ConditionType, reason: str, message: str, now: datetime
+) -> JobStatus:
+    return status.with_condition(Condition(type_, False, reason, message, now, now))

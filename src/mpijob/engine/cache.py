@@ -1,0 +1,178 @@
+"""What the watches have told so far, as views, and which job each of them concerns.
+
+Sans-IO: changes go in, `Observed` comes out. Raw objects are never kept, and of Secrets nothing
+but the names of their keys.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from mpijob.api import children, v2beta1
+from mpijob.api.children import Seen
+from mpijob.core import names
+from mpijob.core.job import Key, Manifest, MPIJob, Rejected
+from mpijob.core.observed import (
+    Child,
+    ConfigView,
+    LauncherView,
+    Observed,
+    PodGroupView,
+    PodView,
+    SecretView,
+    ServiceView,
+)
+from mpijob.core.plan import Kind, Ref
+from mpijob.ports import Change, ChangeType
+
+#: The kinds of children that the decision looks at.
+CHILD_KINDS = (
+    Kind.SERVICE,
+    Kind.CONFIG_MAP,
+    Kind.SECRET,
+    Kind.JOB,
+    Kind.POD,
+    Kind.POD_GROUP,
+    Kind.PRIORITY_CLASS,
+)
+
+C = TypeVar("C", bound=Child)
+
+_SUFFIXES = {
+    Kind.SERVICE: ("",),
+    Kind.CONFIG_MAP: ("-config",),
+    Kind.SECRET: ("-ssh", "-ssh-host"),
+    Kind.JOB: ("-launcher",),
+    Kind.POD_GROUP: ("",),
+}
+
+
+class Cache:
+    """The last view of every job and child, by kind and key."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[Key, MPIJob | Rejected] = {}
+        self._seen: dict[Kind, dict[Key, Seen]] = {kind: {} for kind in CHILD_KINDS}
+        self._pods_of: dict[str, dict[str, PodView]] = {}
+        self._priorities: dict[str, int] = {}
+
+    def apply(self, kind: Kind, change: Change) -> Key | None:
+        """Take in one change and return the job to look at, or None where it concerns none.
+
+        Raises:
+            msgspec.ValidationError: the object is not of the shape that its kind has.
+
+        """
+        if change.type is ChangeType.SYNCED:
+            return None
+        if kind is Kind.MPI_JOB:
+            return self._apply_job(change)
+        seen = children.seen(kind, change.manifest)
+        if change.type is ChangeType.DELETED:
+            self._drop(kind, seen.key)
+        else:
+            self._file(kind, seen)
+        return self._job_of(kind, seen)
+
+    def learn(self, kind: Kind, manifest: Manifest) -> None:
+        """Take in what a write of our own was answered, so that the next look knows of it."""
+        self.apply(kind, Change(ChangeType.MODIFIED, manifest))
+
+    def learn_deleted(self, ref: Ref) -> None:
+        """Take in that a child is on its way out; of pods the last word is the watch's."""
+        key = Key(ref.namespace, ref.name)
+        seen = self._seen[ref.kind].get(key)
+        if seen is None:
+            return
+        if isinstance(seen.view, PodView):
+            self._file(ref.kind, Seen(key, replace(seen.view, deleting=True), *_labels(seen)))
+        else:
+            self._drop(ref.kind, key)
+
+    def observed(self, key: Key) -> Observed | None:
+        """Return all that is seen of one job, or None where there is no such job."""
+        job = self.jobs.get(key)
+        if job is None:
+            return None
+        name, namespace = key.name, key.namespace
+        launcher = self._view(Kind.JOB, LauncherView, namespace, names.launcher(name))
+        pods = self._pods_of.get(launcher.uid, {}) if launcher else {}
+        return Observed(
+            job=job,
+            service=self._view(Kind.SERVICE, ServiceView, namespace, names.service(name)),
+            config=self._view(Kind.CONFIG_MAP, ConfigView, namespace, names.config(name)),
+            secret=self._view(Kind.SECRET, SecretView, namespace, names.secret(name)),
+            host_keys=self._view(Kind.SECRET, SecretView, namespace, names.host_keys(name)),
+            launcher=launcher,
+            launcher_pods=tuple(pods.values()),
+            workers=tuple(self._workers(job)),
+            pod_group=self._view(Kind.POD_GROUP, PodGroupView, namespace, names.pod_group(name)),
+            priorities=self._priorities,
+        )
+
+    def _apply_job(self, change: Change) -> Key:
+        job = v2beta1.job(change.manifest)
+        key = job.identity.key
+        if change.type is ChangeType.DELETED:
+            self.jobs.pop(key, None)
+        else:
+            self.jobs[key] = job
+        return key
+
+    def _file(self, kind: Kind, seen: Seen) -> None:
+        self._drop(kind, seen.key)
+        self._seen[kind][seen.key] = seen
+        if isinstance(seen.view, PodView) and seen.view.owner_uid:
+            self._pods_of.setdefault(seen.view.owner_uid, {})[seen.view.name] = seen.view
+        elif isinstance(seen.view, int):
+            self._priorities = {**self._priorities, seen.key.name: seen.view}
+
+    def _drop(self, kind: Kind, key: Key) -> None:
+        old = self._seen[kind].pop(key, None)
+        if old is None:
+            return
+        if isinstance(old.view, PodView):
+            siblings = self._pods_of.get(old.view.owner_uid, {})
+            siblings.pop(old.view.name, None)
+            if not siblings:
+                self._pods_of.pop(old.view.owner_uid, None)
+        elif isinstance(old.view, int):
+            kept = self._priorities.items()
+            self._priorities = {name: value for name, value in kept if name != key.name}
+
+    def _view(self, kind: Kind, shape: type[C], namespace: str, name: str) -> C | None:
+        seen = self._seen[kind].get(Key(namespace, name))
+        return seen.view if seen is not None and isinstance(seen.view, shape) else None
+
+    def _workers(self, job: MPIJob | Rejected) -> Iterator[PodView]:
+        """The pods that the job owns, and strangers under the names of workers that it wants."""
+        key, uid = job.identity.key, job.identity.uid
+        own = self._pods_of.get(uid, {})
+        yield from own.values()
+        if isinstance(job, Rejected):
+            return
+        for index in range(job.worker_count):
+            name = names.worker(key.name, index)
+            if name not in own:
+                other = self._view(Kind.POD, PodView, key.namespace, name)
+                if other is not None:
+                    yield other
+
+    def _job_of(self, kind: Kind, seen: Seen) -> Key | None:
+        namespace = seen.key.namespace
+        if seen.owner_kind == "MPIJob":
+            return Key(namespace, seen.owner_name)
+        if kind is Kind.POD:
+            if seen.job_name:
+                return Key(namespace, seen.job_name)
+            job, mark, _ = seen.key.name.rpartition("-worker-")
+            return Key(namespace, job) if mark else None
+        for suffix in _SUFFIXES.get(kind, ()):
+            key = Key(namespace, seen.key.name.removesuffix(suffix))
+            if seen.key.name.endswith(suffix) and key in self.jobs:
+                return key
+        return None
+
+
+def _labels(seen: Seen) -> tuple[str, str, str]:
+    return seen.owner_kind, seen.owner_name, seen.job_name

@@ -1,0 +1,147 @@
+"""The control loop: keep every job on its way, until cancelled."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mpijob.core.config import Config
+from mpijob.core.job import Key
+from mpijob.core.plan import Announce, Kind, Plan
+from mpijob.core.reconcile import reconcile
+from mpijob.engine.cache import CHILD_KINDS, Cache
+from mpijob.engine.perform import Hands, perform
+from mpijob.engine.queue import Queue
+from mpijob.ports import Change, ChangeType, Conflict, Keys, NotFound, Objects, Refused, Unreachable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The world that an engine works in: where objects are, who draws keys, what time it is."""
+
+    objects: Objects
+    keys: Keys
+    now: Callable[[], datetime]
+
+
+class Engine:
+    """One operator: its cache, its queue, and the workers that empty it.
+
+    Expected flow: `run` opens one watch a kind; once each has told all there is, workers take the
+    keys that changes concern, look, decide and perform. A failed plan is looked at again: at once
+    where the watch brings news, else after a back-off that grows by key.
+
+    Guarantees: one job is with one worker at a time; a failure of one job never stops another.
+    """
+
+    def __init__(
+        self,
+        outside: Outside,
+        config: Config,
+        *,
+        only: Key | None = None,
+        kinds: Iterable[Kind] = CHILD_KINDS,
+        workers: int = 16,
+    ) -> None:
+        self.cache = Cache()
+        self._outside = outside
+        self._config = config
+        self._only = only
+        self._kinds = (Kind.MPI_JOB, *kinds)
+        self._worker_count = workers
+        self._queue = Queue()
+        self._hands = Hands(
+            outside.objects, outside.keys, config, self.cache.learn, self.cache.learn_deleted
+        )
+
+    async def run(self) -> None:
+        """Keep every job on its way. Ends only by being cancelled, or with its watches' failure."""
+        synced = [asyncio.Event() for _ in self._kinds]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for kind, told in zip(self._kinds, synced, strict=True):
+                    tasks.create_task(self._follow(kind, told), name=f"watch {kind}")
+                for told in synced:
+                    await told.wait()
+                for _ in range(self._worker_count):
+                    tasks.create_task(self._work())
+        finally:
+            self._queue.close()
+
+    async def look(self, key: Key) -> Plan | None:
+        """Look at one job, decide, and perform. Return the plan, or None where there is no job.
+
+        Raises what `perform` raises.
+        """
+        observed = self.cache.observed(key)
+        if observed is None:
+            self._queue.forget(key)
+            return None
+        now = self._outside.now()
+        plan = reconcile(observed, now, self._config)
+        await perform(plan, observed.job.identity, self._hands, now)
+        return plan
+
+    async def _follow(self, kind: Kind, synced: asyncio.Event) -> None:
+        async for change in self._outside.objects.watch(kind):
+            if change.type is ChangeType.SYNCED:
+                synced.set()
+                continue
+            key = self._take_in(kind, change)
+            if key is not None and self._only in (None, key):
+                self._queue.add(key)
+
+    def _take_in(self, kind: Kind, change: Change) -> Key | None:
+        try:
+            return self.cache.apply(kind, change)
+        except ValueError as odd:
+            # One object of an odd shape must not stop the watch that all others come by.
+            _log.warning("a %s was passed over: %s", kind, odd)
+            return None
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.take()
+            try:
+                await self._look_once(key)
+            finally:
+                self._queue.give_back(key)
+
+    async def _look_once(self, key: Key) -> None:
+        try:
+            plan = await self.look(key)
+        except (Conflict, NotFound, Unreachable) as failure:
+            delay_s = self._queue.retry(key)
+            _log.info("MPIJob %s: looked at again in %.2f s: %s", key, delay_s, failure)
+        except Refused as refusal:
+            self._queue.retry(key)
+            await self._tell_refusal(key, refusal)
+        except Exception:  # noqa: BLE001
+            # A mistake of ours with one job must not stop the others; it is told and tried again.
+            self._queue.retry(key)
+            _log.exception("MPIJob %s: reconciling failed", key)
+        else:
+            self._queue.succeed(key)
+            if plan is not None and plan.wake_at is not None:
+                wait = plan.wake_at - self._outside.now()
+                self._queue.add_after(key, wait.total_seconds())
+
+    async def _tell_refusal(self, key: Key, refusal: Refused) -> None:
+        """Say in an event that the server would not do what the job needs, and why."""
+        _log.warning("MPIJob %s: refused: %s", key, refusal)
+        job = self.cache.jobs.get(key)
+        if job is not None:
+            told = Announce("MPIJobFailed", str(refusal), warning=True)
+            now = self._outside.now()
+            try:
+                await perform(Plan(((told,),)), job.identity, self._hands, now)
+            except (Conflict, NotFound, Refused, Unreachable):
+                _log.info("MPIJob %s: the refusal could not be told", key)
+
+
+async def run(outside: Outside, config: Config, *, only: Key | None = None) -> None:
+    """Run an operator until cancelled: for every job, or for `only` one."""
+    await Engine(outside, config, only=only).run()

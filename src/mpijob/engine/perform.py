@@ -1,0 +1,131 @@
+"""The shell's whole job: perform a plan, stage by stage, and stop at the first that fails."""
+
+import asyncio
+import logging
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from mpijob.api import v2beta1
+from mpijob.api.events import event
+from mpijob.core import names
+from mpijob.core.config import Config
+from mpijob.core.job import Identity, Manifest
+from mpijob.core.plan import (
+    Announce,
+    Confirm,
+    Create,
+    Delete,
+    Kind,
+    MintSecret,
+    Patch,
+    Plan,
+    Ref,
+    Step,
+    WriteStatus,
+)
+from mpijob.ports import Conflict, Keys, NotFound, Objects, Refused, Unreachable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a plan is performed with.
+
+    Args:
+        objects: Where the steps take effect.
+        keys: Draws ssh keys.
+        config: The operator's settings.
+        learn: Told of every object that a write was answered with, by its kind.
+        learn_deleted: Told of every object that was deleted.
+        width: How many steps of a stage may be under way at once.
+
+    """
+
+    objects: Objects
+    keys: Keys
+    config: Config
+    learn: Callable[[Kind, Manifest], None]
+    learn_deleted: Callable[[Ref], None]
+    width: int = 32
+
+
+async def perform(plan: Plan, job: Identity, hands: Hands, now: datetime) -> None:
+    """Perform the stages of `plan` in order; the steps of one stage at the same time.
+
+    Raises:
+        Conflict: a step does not fit what is there now: look again, decide again.
+        NotFound: the same, of an object that is gone.
+        Refused: the server will not do a step, and says why.
+        Unreachable: no answer came; whether the step took effect is unknown. Look again.
+
+    """
+    for stage in plan.stages:
+        if len(stage) == 1 or hands.width == 1:
+            for step in stage:
+                await _perform_step(step, job, hands, now)
+        else:
+            await _perform_stage(stage, job, hands, now)
+
+
+async def _perform_stage(stage: Sequence[Step], job: Identity, hands: Hands, now: datetime) -> None:
+    """Perform the steps of one stage at once; all are tried, then the first failure is raised."""
+    gate = asyncio.Semaphore(hands.width)
+
+    async def one(step: Step) -> None:
+        async with gate:
+            await _perform_step(step, job, hands, now)
+
+    ended = await asyncio.gather(*map(one, stage), return_exceptions=True)
+    for failure in ended:
+        if isinstance(failure, BaseException):
+            raise failure
+
+
+async def _perform_step(step: Step, job: Identity, hands: Hands, now: datetime) -> None:
+    objects = hands.objects
+    match step:
+        case WriteStatus(version, status):
+            body = {"status": v2beta1.encode_status(status)}
+            ref = names.job_ref(job)
+            told = await objects.patch(ref, body, version=version, subresource="status")
+            hands.learn(Kind.MPI_JOB, told)
+        case Confirm(version):
+            there = await objects.get(names.job_ref(job))
+            if there["metadata"]["resourceVersion"] != version:
+                raise Conflict(f"MPIJob {job.key} has changed since it was looked at")
+        case Create(ref, manifest):
+            hands.learn(ref.kind, await objects.create(manifest))
+        case MintSecret():
+            await _mint(step, job, hands)
+        case Patch(ref, version, fields, subresource):
+            told = await objects.patch(ref, fields, version=version, subresource=subresource)
+            hands.learn(ref.kind, told)
+        case Delete(ref, uid):
+            await objects.delete(ref, uid=uid)
+            hands.learn_deleted(ref)
+        case Announce():
+            await _announce(step, job, objects, now)
+        case _:
+            assert_never(step)
+
+
+async def _mint(step: MintSecret, job: Identity, hands: Hands) -> None:
+    if step.replaces:
+        await hands.objects.delete(step.ref, uid=step.replaces)
+    drawn = await hands.keys.draw(step.content, hands.config.key_type, job.key)
+    data = {name: b64encode(text).decode() for name, text in drawn.items()}
+    hands.learn(Kind.SECRET, await hands.objects.create({**step.manifest, "data": data}))
+
+
+async def _announce(told: Announce, job: Identity, objects: Objects, now: datetime) -> None:
+    """Tell the user; that it could not be told is logged and harms nothing."""
+    try:
+        await objects.create(event(job, told, now))
+    except Conflict:
+        pass  # The very same was told in this second.
+    except (Refused, Unreachable, NotFound) as failure:
+        _log.warning("MPIJob %s: event %s not written: %s", job.key, told.reason, failure)
