@@ -88,7 +88,8 @@ UNSOUND_JOBS = {
             "spec.runPolicy.cleanPodPolicy: Required value: must have clean Pod policy",
             "spec.sshAuthMountPath: Required value: must have a mount path for SSH credentials",
             (
-                'spec.mpiImplementation: Unsupported value: "": supported values: "Intel", "MPICH", '
+                'spec.mpiImplementation: Unsupported value: "": supported values: "Intel", '
+                '"MPICH", '
                 '"OpenMPI"'
             ),
         ],
@@ -108,17 +109,21 @@ UNSOUND_JOBS = {
         ),
         [
             (
-                'metadata.name: Invalid value: "this-name-is-waaaaaaaay-too-long-for-a-worker-hostname'
+                "metadata.name: Invalid value: "
+                '"this-name-is-waaaaaaaay-too-long-for-a-worker-hostname'
                 '": will not able to create pod and service with invalid DNS label '
-                '"this-name-is-waaaaaaaay-too-long-for-a-worker-hostname-worker-999": must be no more '
+                '"this-name-is-waaaaaaaay-too-long-for-a-worker-hostname-worker-999": must '
+                "be no more "
                 "than 63 characters"
             ),
             (
-                'spec.runPolicy.cleanPodPolicy: Unsupported value: "unknown": supported values: "All", '
+                'spec.runPolicy.cleanPodPolicy: Unsupported value: "unknown": supported '
+                'values: "All", '
                 '"None", "Running"'
             ),
             (
-                "spec.runPolicy.ttlSecondsAfterFinished: Invalid value: -1: must be greater than or "
+                "spec.runPolicy.ttlSecondsAfterFinished: Invalid value: -1: must be greater "
+                "than or "
                 "equal to 0"
             ),
             (
@@ -152,7 +157,8 @@ UNSOUND_JOBS = {
                     '"Never", "OnFailure"'
                 ),
                 (
-                    f"{ROLES}[{role}].template.spec.containers: Required value: must define at least "
+                    f"{ROLES}[{role}].template.spec.containers: Required value: must define at "
+                    "least "
                     "one container"
                 ),
             )
@@ -183,7 +189,8 @@ UNSOUND_JOBS = {
         replace(SOUND, identity=named("1-foo")),
         [
             (
-                'metadata.name: Invalid value: "1-foo": will not able to create pod and service with '
+                'metadata.name: Invalid value: "1-foo": will not able to create pod and '
+                "service with "
                 f'invalid DNS label "1-foo-worker-0": {DNS_TEXT}'
             )
         ],
@@ -213,7 +220,8 @@ UNSOUND_JOBS = {
         replace(SOUND, replicas=BOTH | {"Worker": replace(WORKER, count=2_000_000_000)}),
         [
             (
-                f"{ROLES}[Worker].replicas: Invalid value: 2000000000: must be less than or equal to "
+                f"{ROLES}[Worker].replicas: Invalid value: 2000000000: must be less than or "
+                "equal to "
                 "36157, since the hostfile of more workers does not fit into a ConfigMap (1 MiB)"
             )
         ],
