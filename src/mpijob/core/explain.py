@@ -59,13 +59,17 @@ _TELLTALES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"permission denied \(publickey|authentication refused|bad ownership or modes",
-            "ssh refuses the job's key: let sshAuthMountPath lie in the home of the user that runs,"
-            " or leave the worker's command out, so that mpijob sets ssh up.",
+            (
+                "ssh refuses the job's key: let sshAuthMountPath lie in the home of the user that runs,"
+                " or leave the worker's command out, so that mpijob sets ssh up."
+            ),
         ),
         (r"host key verification failed", "The workers' host keys are not those of this job."),
         (
-            r"executable (could not be|was not) found|unable to find the specified executable"
-            r"|could not find an executable|no such file or directory|command not found",
+            (
+                r"executable (could not be|was not) found|unable to find the specified executable"
+                r"|could not find an executable|no such file or directory|command not found"
+            ),
             "A program is not where the job looks for it: check the command and the PATH.",
         ),
         (
