@@ -1,0 +1,26 @@
+"""The option `-o`, and documents as JSON and YAML."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def output_option(*formats: str) -> Callable[[_Command], _Command]:
+    """Return the decorator that gives a command `-o` with these formats; unsaid, it is None."""
+    return click.option(
+        "-o", "--output", type=click.Choice(formats), help="How to print: for programs, or wider."
+    )
+
+
+def written(document: Any, output: str) -> str:
+    """Return a document as text that ends with a newline: `json`, else YAML."""
+    if output == "json":
+        import json
+
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    from mpijob.cli.render.document import as_yaml
+
+    return as_yaml(document)
