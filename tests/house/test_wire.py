@@ -6,8 +6,8 @@ KEYS = {"apiVersion", "metadata", "ownerReferences", "resourceVersion", "managed
 
 # api reads, build writes; transport, policy and mpi add their parts to what build writes; converge
 # compares and patches what build wrote; names writes the owner; cluster is a Kubernetes itself; cli
-# writes job files and shows objects as they are stored; local runs what manifests say. The decision,
-# the engine and the simulator hold values.
+# writes job files and shows objects as they are stored; local runs what manifests say. The rest of
+# the core, the engine and the simulator hold values.
 SPEAKERS = (
     "mpijob.api",
     "mpijob.cli",
