@@ -1,0 +1,39 @@
+"""A worker: a host that waits for ranks."""
+
+from mpijob.core import names, transport
+from mpijob.core.build.pod import PodPlan, pod_metadata, pod_spec
+from mpijob.core.config import Config
+from mpijob.core.job import Manifest, MPIJob, Role
+from mpijob.core.transport import Setup
+
+
+def worker(job: MPIJob, index: int, config: Config, setup: Setup) -> Manifest:
+    """Return the worker pod at `index` (0-based).
+
+    Raises:
+        ValueError: The job has no workers, so nobody may ask for one: a bug.
+
+    Source: `newWorker`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller.go).
+
+    """
+    if job.worker is None:
+        raise ValueError(f"{job.key} has no workers")
+    name = names.worker(job.name, index)
+    plan = PodPlan(
+        role=Role.WORKER,
+        hostname=name,
+        parts=transport.worker(job, setup),
+        env={names.ROLE_ENV: Role.WORKER.value},
+        labels={names.REPLICA_INDEX_LABEL: str(names.replica_index(job, index))},
+    )
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": job.namespace,
+            "name": name,
+            "ownerReferences": [names.owner(job.identity)],
+            **pod_metadata(job, job.worker, plan, config),
+        },
+        "spec": pod_spec(job, job.worker, plan, config),
+    }

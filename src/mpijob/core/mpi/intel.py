@@ -1,0 +1,27 @@
+"""Intel MPI, whose Hydra has variables of its own."""
+
+from mpijob.core import names
+
+
+def slots_suffix(slots: int) -> str:
+    """Return what follows the host's name in a line of the hostfile."""
+    return f":{slots}"
+
+
+def env(slots: int, ssh_options: str | None) -> dict[str, str]:
+    """Return the launcher's variables.
+
+    Hydra takes the shell's options in a variable of their own. Where we have options to give, they
+    stand in place of mpi-operator's: the configuration that they name says the same and more.
+
+    Source: `intelEnvVars`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller.go).
+    """
+    shell = {}
+    if ssh_options is not None:
+        options = ssh_options or "-o ConnectionAttempts=10"
+        shell["I_MPI_HYDRA_BOOTSTRAP_EXEC_EXTRA_ARGS"] = options
+    return {
+        "I_MPI_HYDRA_HOST_FILE": names.HOSTFILE_PATH,
+        **shell,
+        "I_MPI_PERHOST": str(slots),
+    }

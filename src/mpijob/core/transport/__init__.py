@@ -1,0 +1,95 @@
+"""How a launcher starts ranks on a host. One module a way; each adds its parts to the pods."""
+
+from enum import StrEnum
+from typing import assert_never
+
+from mpijob.core.config import Config, Transport
+from mpijob.core.job import MPIJob
+from mpijob.core.transport import rsh, ssh
+from mpijob.core.transport.parts import Parts
+
+
+class Setup(StrEnum):
+    """Who makes a job's hosts reachable. Chosen once a job, and recorded on its ConfigMap.
+
+    OPERATOR: we do, by ssh, with keys, configuration and an sshd command of ours.
+    IMAGE: the image does, by ssh, as mpi-operator has it.
+    AGENT: the local backend's remote shell does; there is no ssh.
+    """
+
+    OPERATOR = "operator"
+    IMAGE = "image"
+    AGENT = "agent"
+
+
+def setup(job: MPIJob, config: Config, recorded: str | None) -> Setup:
+    """Return who makes the job's hosts reachable.
+
+    A worker template with a command of its own brings a set-up of its own, which is left alone.
+    What was recorded wins over what the template says now, since the pods of a job must agree.
+
+    Args:
+        job: The job; without workers there is nobody to reach, and nothing is set up.
+        config: Says which transport this operator uses.
+        recorded: What the job's ConfigMap has under `options.SSH_SETUP`: None where there is no
+            ConfigMap yet, "" where it is silent. A silent one was made by mpi-operator, and its
+            job keeps what it started with.
+
+    """
+    if config.transport is Transport.RSH:
+        return Setup.AGENT
+    if recorded is not None:
+        return Setup.OPERATOR if recorded == Setup.OPERATOR else Setup.IMAGE
+    return Setup.OPERATOR if job.worker and ssh.may_own(job.worker.template) else Setup.IMAGE
+
+
+def ssh_options(setup: Setup) -> str | None:
+    """Return what `ssh` is called with, "" where the image knows, None where it is not ssh."""
+    match setup:
+        case Setup.OPERATOR:
+            return ssh.OPTIONS
+        case Setup.IMAGE:
+            return ""
+        case Setup.AGENT:
+            return None
+        case _:
+            assert_never(setup)
+
+
+def files(job: MPIJob, setup: Setup) -> dict[str, str]:
+    """Return the texts that the transport keeps in the job's ConfigMap, by their keys."""
+    match setup:
+        case Setup.OPERATOR:
+            return ssh.owned_files(job.name)
+        case Setup.IMAGE:
+            return ssh.files()
+        case Setup.AGENT:
+            return {}
+        case _:
+            assert_never(setup)
+
+
+def worker(job: MPIJob, setup: Setup) -> Parts:
+    """Return what the transport adds to the job's workers."""
+    match setup:
+        case Setup.OPERATOR:
+            return ssh.owned_worker(job)
+        case Setup.IMAGE:
+            return ssh.worker(job)
+        case Setup.AGENT:
+            return rsh.worker(job)
+        case _:
+            assert_never(setup)
+
+
+def launcher(job: MPIJob, setup: Setup) -> Parts:
+    """Return what the transport adds to the job's launcher."""
+    match setup:
+        case Setup.OPERATOR:
+            return ssh.owned_launcher(job)
+        case Setup.IMAGE:
+            return ssh.launcher(job)
+        case Setup.AGENT:
+            return rsh.launcher(job)
+        case _:
+            assert_never(setup)

@@ -1,0 +1,42 @@
+"""What a transport adds to a pod."""
+
+from dataclasses import dataclass
+
+from mpijob.core.job import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """An init container of the pod's own image, run as the pod's first container would be.
+
+    Args:
+        name: The container's name; another one where the template has a container so named.
+        command: What it runs.
+        mounts: Volume mounts beside those that it shares with the first container.
+
+    """
+
+    name: str
+    command: tuple[str, ...]
+    mounts: tuple[Manifest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one role's pods get of a transport, beside what their template says.
+
+    Args:
+        command: What the first container runs where the template gives neither command nor
+            args; empty to leave that open.
+        volumes: Added to the pod's.
+        mounts: Added to the first container, and shared with the preparation.
+        own_mounts: Added to the first container alone, except where it has something there.
+        preparation: Run before the first container starts; None where there is nothing to prepare.
+
+    """
+
+    command: tuple[str, ...] = ()
+    volumes: tuple[Manifest, ...] = ()
+    mounts: tuple[Manifest, ...] = ()
+    own_mounts: tuple[Manifest, ...] = ()
+    preparation: Preparation | None = None
