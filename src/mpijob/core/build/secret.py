@@ -7,9 +7,9 @@ from mpijob.core.transport import keys, ssh
 
 #: The keys of the Secret with the user's key pair, all and only these.
 USER_KEY_NAMES = frozenset((keys.PRIVATE_KEY, keys.PUBLIC_KEY))
-#: The keys of the Secret with the hosts' key: the private half in OpenSSH's own format, and a
-#: `known_hosts` of one line, `<name of the job> <type> <public half>`.
-HOST_KEY_NAMES = frozenset((ssh.HOST_KEY, ssh.KNOWN_HOSTS))
+#: The keys of the Secret with the hosts' key pair: both halves in OpenSSH's own formats, and a
+#: `known_hosts` of one line, `*.<job>.<namespace>.svc <type> <public half>`.
+HOST_KEY_NAMES = frozenset((ssh.HOST_KEY, ssh.HOST_PUBLIC_KEY, ssh.KNOWN_HOSTS))
 
 
 def user_secret(job: MPIJob) -> Manifest:

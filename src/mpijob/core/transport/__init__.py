@@ -60,7 +60,7 @@ def files(job: MPIJob, setup: Setup) -> dict[str, str]:
     """Return the texts that the transport keeps in the job's ConfigMap, by their keys."""
     match setup:
         case Setup.OPERATOR:
-            return ssh.owned_files(job.name)
+            return ssh.owned_files(job)
         case Setup.IMAGE:
             return ssh.files()
         case Setup.AGENT:

@@ -15,6 +15,7 @@ from mpijob.core.transport import keys, ssh_texts
 from mpijob.core.transport.parts import Parts, Preparation
 
 HOST_KEY = "ssh_host_key"
+HOST_PUBLIC_KEY = "ssh_host_key.pub"
 KNOWN_HOSTS = "known_hosts"
 
 WAIT_CONTAINER = "wait-for-workers"
@@ -63,13 +64,14 @@ def files() -> dict[str, str]:
     return {names.WAIT_FOR_WORKERS: ssh_texts.WAIT_FOR_WORKERS}
 
 
-def owned_files(job_name: str) -> dict[str, str]:
+def owned_files(job: MPIJob) -> dict[str, str]:
     """Return the texts for the ConfigMap where the set-up is ours."""
+    alias = names.host(job, "any", cluster_domain="")
     return {
         **files(),
         _PREPARE_SSH: ssh_texts.PREPARE_SSH,
         _START_SSHD: ssh_texts.START_SSHD,
-        _SSH_CONFIG: ssh_texts.ssh_config(job_name, _KEYS_DIR, _PORT),
+        _SSH_CONFIG: ssh_texts.ssh_config(alias, _KEYS_DIR, _PORT),
         _SSHD_CONFIG: ssh_texts.sshd_config(_KEYS_DIR, _PORT),
     }
 

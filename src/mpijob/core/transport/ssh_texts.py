@@ -118,8 +118,8 @@ exec "$sshd" -De -f "$1"
 def ssh_config(host_alias: str, keys_dir: str, port: int) -> str:
     """Return the client's configuration: our keys, and hosts that must prove who they are.
 
-    All hosts of a job have one key, known under `host_alias`, so that their names and addresses
-    may come and go.
+    All hosts of a job have one key. `host_alias` is a name that `known_hosts` has it under, so that
+    the hosts are known by whatever name or address they are called.
     """
     return f"""\
 Host *
