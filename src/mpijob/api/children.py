@@ -82,8 +82,17 @@ class _Condition(_Wire):
     last_transition_time: datetime | None = None
 
 
+class _JobPodSpec(_Wire):
+    node_selector: dict[str, str] | None = None
+
+
+class _JobTemplate(_Wire):
+    spec: _JobPodSpec = msgspec.field(default_factory=_JobPodSpec)
+
+
 class _JobSpec(_Wire):
     suspend: bool | None = None
+    template: _JobTemplate = msgspec.field(default_factory=_JobTemplate)
 
 
 class _JobStatus(_Wire):
@@ -247,6 +256,7 @@ def _job(wire: _Job) -> Seen:
         end=_end(status),
         active_count=status.active,
         failed_count=status.failed,
+        node_selector=wire.spec.template.spec.node_selector or {},
     )
     return _filed(wire.metadata, view)
 

@@ -17,8 +17,6 @@ from mpijob.core.policy.clean_pods import goes
 from mpijob.core.policy.elastic import elastic
 from mpijob.core.transport import Setup
 
-USER_KEY_NAMES = frozenset(("ssh-privatekey", "ssh-publickey"))
-
 
 def service(job: MPIJob, observed: Observed) -> Iterator[Step]:
     """Yield what brings the Service to what it should be: only the fields that are ours."""
@@ -66,7 +64,7 @@ def _config_fields(seen: ConfigView, want: Manifest, data: Mapping[str, str]) ->
 def secrets(job: MPIJob, observed: Observed, setup: Setup) -> Iterator[Step]:
     """Yield the minting of the ssh keys that are not there, or not whole."""
     yield from _secret(
-        job, observed.secret, SecretContent.USER_KEYS, USER_KEY_NAMES, build.user_secret(job)
+        job, observed.secret, SecretContent.USER_KEYS, build.USER_KEY_NAMES, build.user_secret(job)
     )
     if setup is Setup.OPERATOR:
         yield from _secret(
@@ -100,8 +98,8 @@ def pod_group(job: MPIJob, observed: Observed, settings: Config) -> Iterator[Ste
         return
     if seen is None:
         yield Create(names.ref(job, Kind.POD_GROUP, names.pod_group(job.name)), want)
-    elif any(seen.spec.get(key) != value for key, value in want["spec"].items()):
-        yield _patch(job, Kind.POD_GROUP, seen, {"spec": dict(want["spec"])})
+    elif fields := build.pod_group_correction(want, seen.spec):
+        yield _patch(job, Kind.POD_GROUP, seen, fields)
 
 
 def missing_workers(
@@ -147,7 +145,7 @@ def launcher(job: MPIJob, observed: Observed, setup: Setup, settings: Config) ->
     elif seen.suspended and seen.started_at is not None:
         yield _patch(job, Kind.JOB, seen, {"status": {"startTime": None}}, subresource="status")
     elif seen.suspended:
-        template = build.scheduling_directives(job, settings, setup)
+        template = build.scheduling_directives(job, settings, setup, seen.node_selector)
         yield _patch(job, Kind.JOB, seen, {"spec": {"suspend": False, "template": template}})
 
 

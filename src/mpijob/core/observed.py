@@ -66,13 +66,14 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class LauncherView(Child):
-    """The launcher's batch/v1 Job."""
+    """The launcher's batch/v1 Job. `node_selector` is its template's, which a resume replaces."""
 
     suspended: bool = False
     started_at: datetime | None = None
     end: End | None = None
     active_count: int = 0
     failed_count: int = 0
+    node_selector: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

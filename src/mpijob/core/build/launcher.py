@@ -10,6 +10,7 @@ from mpijob.core.config import Config
 from mpijob.core.job import Manifest, MPIJob, Role
 from mpijob.core.transport import Setup
 
+_NOTHING: Mapping[str, str] = {}
 _NO_GPUS = {"NVIDIA_VISIBLE_DEVICES": "", "NVIDIA_DRIVER_CAPABILITIES": ""}
 
 
@@ -38,7 +39,7 @@ def launcher(job: MPIJob, config: Config, setup: Setup, *, suspended: bool) -> M
 
 
 def scheduling_directives(
-    job: MPIJob, config: Config, setup: Setup, seen: Manifest | None = None
+    job: MPIJob, config: Config, setup: Setup, node_selector: Mapping[str, str] = _NOTHING
 ) -> Manifest:
     """Return the merge patch of a suspended Job's template that brings its directives up to date.
 
@@ -50,8 +51,8 @@ def scheduling_directives(
         job: The job, whose launcher template may have been edited while it was suspended.
         config: The operator's settings.
         setup: Who sets up ssh.
-        seen: The template of the Job as it is. A merge patch keeps what it does not name, and so
-            must name the node labels that are to go.
+        node_selector: That of the Job as it is. A merge patch keeps what it does not name, and
+            so must name the node labels that are to go.
 
     Source: `syncLauncherSchedulingDirectives`, mpi-operator v0.8.2
     (pkg/controller/mpi_job_controller.go); KEP-2926.
@@ -59,7 +60,6 @@ def scheduling_directives(
     """
     template = _template(job, config, setup)
     spec = template["spec"]
-    there = ((seen or {}).get("spec") or {}).get("nodeSelector") or {}
     selector = spec.get("nodeSelector")
     return {
         "metadata": {
@@ -68,7 +68,7 @@ def scheduling_directives(
             if key in template["metadata"]
         },
         "spec": {
-            "nodeSelector": _replacing(there, selector) if selector else None,
+            "nodeSelector": _replacing(node_selector, selector) if selector else None,
             "tolerations": spec.get("tolerations") or None,
             "schedulingGates": spec.get("schedulingGates") or None,
         },
