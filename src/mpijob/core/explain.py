@@ -59,10 +59,7 @@ _TELLTALES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"permission denied \(publickey|authentication refused|bad ownership or modes",
-            (
-                "ssh refuses the job's key: let sshAuthMountPath lie in the home of the user that runs,"
-                " or leave the worker's command out, so that mpijob sets ssh up."
-            ),
+            "ssh refuses the job's key: mount it in the home of the user that runs.",
         ),
         (r"host key verification failed", "The workers' host keys are not those of this job."),
         (

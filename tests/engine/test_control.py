@@ -1,0 +1,203 @@
+"""The engine on the small cluster: jobs come, and their children follow."""
+
+import asyncio
+
+import pytest
+
+from mpijob import ports
+from mpijob.cluster.store import Store
+from mpijob.core.config import Config
+from mpijob.core.job import Key
+from mpijob.core.plan import Kind, Ref
+from mpijob.engine.control import Engine, Outside
+from mpijob.testing.memory import MemoryObjects
+from mpijob.testing.worlds import NOON
+
+CHILDREN = [
+    "ConfigMap pi-config",
+    "Job pi-launcher",
+    "Pod pi-worker-0",
+    "Pod pi-worker-1",
+    "Secret pi-ssh",
+    "Secret pi-ssh-host",
+    "Service pi",
+]
+
+
+class SameKeys:
+    """Draws keys that are no secret: the engine must not care what is in them."""
+
+    async def draw(self, content, key_type, job):
+        return {"ssh-privatekey": b"private", "ssh-publickey": b"public"}
+
+
+class Flaky(MemoryObjects):
+    """An API server that refuses a few writes of the kinds it is told to, and then no more."""
+
+    def __init__(self, store, now, *failures):
+        super().__init__(store, now)
+        self.failures = list(failures)
+
+    async def create(self, manifest):
+        for failure in self.failures:
+            kind, error = failure
+            if manifest["kind"] == kind:
+                self.failures.remove(failure)
+                raise error
+        return await super().create(manifest)
+
+
+def manifest(name="pi", **spec):
+    template = {"spec": {"containers": [{"name": "mpi", "image": "x"}]}}
+    replicas = {
+        "Launcher": {"replicas": 1, "template": template},
+        "Worker": {"replicas": 2, "template": template},
+    }
+    return {
+        "apiVersion": "kubeflow.org/v2beta1",
+        "kind": "MPIJob",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"mpiReplicaSpecs": replicas, **spec},
+    }
+
+
+def children(store, name="pi"):
+    kinds = (Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET, Kind.JOB, Kind.POD)
+    found = [(kind, row["metadata"]["name"]) for kind in kinds for row in store.list(kind)]
+    return sorted(f"{kind} {child}" for kind, child in found if child.startswith(name))
+
+
+async def until(objects, holds):
+    """Wait for the write after which `holds()` is so."""
+    if holds():
+        return
+    async with asyncio.timeout(20):
+        async for _ in merged(objects):
+            if holds():
+                return
+
+
+async def merged(objects):
+    """Yield at every write of any kind."""
+    told = -1
+    news = asyncio.Event()
+    objects._news.add(news)
+    try:
+        while True:
+            if objects.store.version != told:
+                told = objects.store.version
+                yield told
+            else:
+                news.clear()
+                await news.wait()
+    finally:
+        objects._news.discard(news)
+
+
+def play(scene, *failures, only=None):
+    """Run an engine over an empty cluster while `scene(objects)` plays; return what it returns."""
+
+    async def whole():
+        objects = Flaky(Store(), lambda: NOON, *failures)
+        engine = Engine(Outside(objects, SameKeys(), lambda: NOON), Config(), only=only)
+        running = asyncio.create_task(engine.run())
+        try:
+            return await scene(objects)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+    return asyncio.run(whole())
+
+
+def test_a_job_gets_its_children():
+    async def scene(objects):
+        await objects.create(manifest())
+        await until(objects, lambda: len(children(objects.store)) == len(CHILDREN))
+        return children(objects.store)
+
+    assert play(scene) == CHILDREN
+
+
+def test_a_job_that_was_there_before_gets_its_children_too():
+    async def scene(objects):
+        await objects.create(manifest())
+        engine = Engine(Outside(objects, SameKeys(), lambda: NOON), Config())
+        late = asyncio.create_task(engine.run())
+        await until(objects, lambda: len(children(objects.store)) == len(CHILDREN))
+        late.cancel()
+        await asyncio.wait([late])
+        return children(objects.store)
+
+    assert play(scene, only=Key("default", "nobody")) == CHILDREN
+
+
+FAILURES = {
+    "a conflict is looked at again": ("Pod", "Conflict"),
+    "no answer is looked at again": ("Service", "Unreachable"),
+    "a refusal is tried again": ("Job", "Refused"),
+}
+
+
+@pytest.mark.parametrize(("kind", "error"), FAILURES.values(), ids=FAILURES)
+def test_a_failed_write_does_not_end_it(kind, error):
+    async def scene(objects):
+        await objects.create(manifest())
+        await until(objects, lambda: len(children(objects.store)) == len(CHILDREN))
+        return children(objects.store)
+
+    assert play(scene, (kind, getattr(ports, error)("not now"))) == CHILDREN
+
+
+def events(store):
+    return [(row["reason"], row["type"]) for row in store.list(Kind.EVENT)]
+
+
+def test_a_name_that_is_taken_for_a_moment_is_no_failure_of_the_job_defect_15():
+    async def scene(objects):
+        await objects.create(manifest())
+        await until(objects, lambda: len(children(objects.store)) == len(CHILDREN))
+        return events(objects.store)
+
+    assert play(scene, ("Pod", ports.Conflict("already exists"))) == [("MPIJobCreated", "Normal")]
+
+
+def test_a_refusal_is_told_to_the_user():
+    async def scene(objects):
+        await objects.create(manifest())
+        await until(objects, lambda: len(children(objects.store)) == len(CHILDREN))
+        return events(objects.store)
+
+    assert ("MPIJobFailed", "Warning") in play(scene, ("Pod", ports.Refused("over quota")))
+
+
+def test_a_job_of_an_odd_shape_harms_no_other():
+    async def scene(objects):
+        await objects.create(manifest("odd", slotsPerWorker="many"))
+        await objects.create(manifest())
+        await until(objects, lambda: len(children(objects.store)) == len(CHILDREN))
+        return children(objects.store, "odd")
+
+    assert play(scene) == []
+
+
+def test_an_invalid_job_says_so_in_its_status():
+    async def scene(objects):
+        await objects.create(manifest("odd", mpiImplementation="LAM"))
+        ref = Ref(Kind.MPI_JOB, "default", "odd")
+        await until(objects, lambda: "status" in objects.store.get(ref))
+        return objects.store.get(ref)["status"]["conditions"][0]["type"]
+
+    assert play(scene) == "Invalid"
+
+
+def test_a_suspended_job_keeps_no_workers():
+    async def scene(objects):
+        await objects.create(manifest())
+        await until(objects, lambda: len(children(objects.store)) == len(CHILDREN))
+        ref = Ref(Kind.MPI_JOB, "default", "pi")
+        await objects.patch(ref, {"spec": {"runPolicy": {"suspend": True}}})
+        await until(objects, lambda: not objects.store.list(Kind.POD))
+        return objects.store.get(Ref(Kind.JOB, "default", "pi-launcher"))["spec"]["suspend"]
+
+    assert play(scene) is True

@@ -1,0 +1,111 @@
+"""The queue: each key once, with one worker at a time, and only failures are slowed down."""
+
+import asyncio
+from random import Random
+
+from mpijob.core.job import Key
+from mpijob.engine.queue import RETRY_S_MAX, RETRY_S_MIN, Queue
+
+A, B = Key("default", "a"), Key("default", "b")
+
+
+def run(scene):
+    """Play a scene with a queue on a loop whose timers are asked, never waited for."""
+
+    async def whole():
+        queue = Queue()
+        try:
+            return await scene(queue)
+        finally:
+            queue.close()
+
+    return asyncio.run(whole())
+
+
+def test_a_key_that_is_asked_for_twice_is_taken_once():
+    async def scene(queue):
+        queue.add(A)
+        queue.add(A)
+        queue.add(B)
+        return [await queue.take(), await queue.take()]
+
+    assert run(scene) == [A, B]
+
+
+def test_a_key_that_is_being_looked_at_is_not_given_to_a_second_worker():
+    async def scene(queue):
+        queue.add(A)
+        await queue.take()
+        queue.add(A)
+        queue.add(B)
+        return await queue.take()
+
+    assert run(scene) == B
+
+
+def test_what_changed_during_a_look_is_looked_at_afterwards():
+    async def scene(queue):
+        queue.add(A)
+        await queue.take()
+        queue.add(A)
+        queue.give_back(A)
+        return await queue.take()
+
+    assert run(scene) == A
+
+
+def test_a_key_put_off_comes_in_time():
+    async def scene(queue):
+        queue.add_after(A, 0)
+        return await queue.take()
+
+    assert run(scene) == A
+
+
+def test_failures_are_put_off_ever_longer_up_to_a_bound():
+    async def scene(queue):
+        return [queue.retry(A) for _ in range(20)]
+
+    delays = run(scene)
+    assert (delays[0], delays[1], delays[-1]) == (RETRY_S_MIN, 2 * RETRY_S_MIN, RETRY_S_MAX)
+
+
+def test_a_success_forgets_earlier_failures():
+    async def scene(queue):
+        queue.retry(A)
+        queue.succeed(A)
+        return queue.retry(A)
+
+    assert run(scene) == RETRY_S_MIN
+
+
+def test_one_keys_failures_do_not_slow_another():
+    async def scene(queue):
+        for _ in range(10):
+            queue.retry(A)
+        return queue.retry(B)
+
+    assert run(scene) == RETRY_S_MIN
+
+
+def test_of_two_wishes_the_sooner_counts():
+    async def scene(queue):
+        queue.add_after(A, 3600)
+        queue.add_after(A, 0)
+        queue.add_after(A, 7200)
+        return await queue.take()
+
+    assert run(scene) == A
+
+
+def test_every_key_is_taken_whatever_the_order_of_calls():
+    async def scene(queue):
+        dice = Random(7)
+        keys = [Key("default", str(number)) for number in range(50)]
+        asked = [dice.choice(keys) for _ in range(500)]
+        for key in asked:
+            queue.add(key)
+        taken = [await queue.take() for _ in set(asked)]
+        return sorted(taken) == sorted(set(asked))
+
+    assert run(scene)
