@@ -1,9 +1,9 @@
 """The job that `mpijob run -n 2 --slots 2 -- python train.py` means: a manifest, from flags."""
 
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 API_VERSION = "kubeflow.org/v2beta1"
@@ -75,10 +75,14 @@ def named_after(command: Sequence[str]) -> str:
     for word in words:
         if word == "-m":
             return _label(next(words, "").rpartition(".")[2])
-        if word.startswith("-") or "=" in word or _INTERPRETERS.match(PurePosixPath(word).name):
+        if word.startswith("-") or "=" in word or _INTERPRETERS.match(posixpath.basename(word)):
             continue
-        return _label(PurePosixPath(word).stem)
-    return _label(PurePosixPath(command[0]).stem) if command else "job"
+        return _label(_stem(word))
+    return _label(_stem(command[0])) if command else "job"
+
+
+def _stem(path: str) -> str:
+    return posixpath.splitext(posixpath.basename(path))[0]
 
 
 def free_name(wanted: str, taken: frozenset[str]) -> str:
