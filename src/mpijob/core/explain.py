@@ -59,7 +59,7 @@ _TELLTALES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"permission denied \(publickey|authentication refused|bad ownership or modes",
-            "ssh refuses the job's key: mount it in the home of the user that runs.",
+            "ssh refuses the job's key: sshAuthMountPath must lie in the home of its user.",
         ),
         (r"host key verification failed", "The workers' host keys are not those of this job."),
         (

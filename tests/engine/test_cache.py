@@ -1,0 +1,151 @@
+"""The cache: changes in, one job's world out, and which job a change concerns."""
+
+import json
+
+from mpijob.core.job import Key, Rejected
+from mpijob.core.observed import PodPhase
+from mpijob.core.plan import Kind, Ref
+from mpijob.engine.cache import Cache
+from mpijob.ports import Change, ChangeType
+
+PI = Key("default", "pi")
+JOB_LABELS = {"training.kubeflow.org/job-name": "pi"}
+
+
+def meta(name, owner=None, **more):
+    made = {"namespace": "default", "name": name, "uid": f"{name}-uid", "resourceVersion": "1"}
+    if owner:
+        kind, of, uid = owner
+        made["ownerReferences"] = [{"kind": kind, "name": of, "uid": uid, "controller": True}]
+    return {**made, **more}
+
+
+OURS = ("MPIJob", "pi", "pi-uid")
+
+
+def mpi_job(**spec):
+    template = {"spec": {"containers": [{"name": "mpi", "image": "x"}]}}
+    replicas = {
+        "Launcher": {"replicas": 1, "template": template},
+        "Worker": {"replicas": 2, "template": template},
+    }
+    return {
+        "apiVersion": "kubeflow.org/v2beta1",
+        "kind": "MPIJob",
+        "metadata": meta("pi"),
+        "spec": {"mpiReplicaSpecs": replicas, **spec},
+    }
+
+
+def pod(name, owner=OURS, **more):
+    return {
+        "kind": "Pod",
+        "metadata": meta(name, owner, labels=JOB_LABELS),
+        "status": {"phase": "Running"},
+        **more,
+    }
+
+
+def fill(*manifests, cache=None):
+    cache = cache or Cache()
+    concerned = [
+        cache.apply(Kind(manifest["kind"]), Change(ChangeType.ADDED, manifest))
+        for manifest in manifests
+    ]
+    return cache, concerned
+
+
+LAUNCHER = {"kind": "Job", "metadata": meta("pi-launcher", OURS), "spec": {"suspend": False}}
+
+
+def test_a_jobs_children_are_found():
+    cache, _ = fill(
+        mpi_job(),
+        {"kind": "Service", "metadata": meta("pi", OURS)},
+        {"kind": "ConfigMap", "metadata": meta("pi-config", OURS), "data": {"hostfile": "x"}},
+        {"kind": "Secret", "metadata": meta("pi-ssh", OURS), "data": {"k": "c2VjcmV0"}},
+        LAUNCHER,
+        pod("pi-worker-0"),
+        pod("pi-launcher-x1", ("Job", "pi-launcher", "pi-launcher-uid")),
+    )
+    seen = cache.observed(PI)
+    found = [seen.service, seen.config, seen.secret, seen.launcher]
+    assert [child.name for child in (*found, *seen.workers, *seen.launcher_pods)] == [
+        "pi",
+        "pi-config",
+        "pi-ssh",
+        "pi-launcher",
+        "pi-worker-0",
+        "pi-launcher-x1",
+    ]
+
+
+def test_every_child_concerns_its_job():
+    _, concerned = fill(
+        mpi_job(),
+        LAUNCHER,
+        pod("pi-worker-0"),
+        pod("pi-launcher-x1", ("Job", "pi-launcher", "pi-launcher-uid")),
+    )
+    assert concerned == [PI] * 4
+
+
+def test_a_stranger_under_our_name_concerns_us():
+    _, concerned = fill(mpi_job(), {"kind": "Service", "metadata": meta("pi")})
+    assert concerned == [PI, PI]
+
+
+def test_a_stranger_elsewhere_does_not():
+    _, concerned = fill(mpi_job(), {"kind": "Service", "metadata": meta("web")})
+    assert concerned == [PI, None]
+
+
+def test_what_is_secret_is_not_kept():
+    secret = {"kind": "Secret", "metadata": meta("pi-ssh", OURS), "data": {"key": "c2VjcmV0"}}
+    cache, _ = fill(mpi_job(), secret)
+    view = cache.observed(PI).secret
+    assert (view.keys, "c2VjcmV0" in repr(view)) == (frozenset(("key",)), False)
+
+
+def test_bytes_are_read_like_mappings():
+    cache = Cache()
+    for manifest in (mpi_job(), pod("pi-worker-0")):
+        told = Change(ChangeType.ADDED, json.dumps(manifest).encode())
+        cache.apply(Kind(manifest["kind"]), told)
+    assert cache.observed(PI).workers[0].phase is PodPhase.RUNNING
+
+
+def test_what_is_deleted_is_gone():
+    cache, _ = fill(mpi_job(), pod("pi-worker-0"))
+    cache.apply(Kind.POD, Change(ChangeType.DELETED, pod("pi-worker-0")))
+    assert cache.observed(PI).workers == ()
+
+
+def test_a_pod_that_we_deleted_is_on_its_way_out_until_the_watch_says_more():
+    cache, _ = fill(mpi_job(), pod("pi-worker-0"))
+    cache.learn_deleted(Ref(Kind.POD, "default", "pi-worker-0"))
+    assert [view.deleting for view in cache.observed(PI).workers] == [True]
+
+
+def test_a_job_that_is_gone_is_not_observed():
+    cache, _ = fill(mpi_job())
+    cache.apply(Kind.MPI_JOB, Change(ChangeType.DELETED, mpi_job()))
+    assert cache.observed(PI) is None
+
+
+def test_a_job_that_cannot_be_run_is_observed_with_its_problems():
+    cache, _ = fill(mpi_job(mpiImplementation="LAM"))
+    assert isinstance(cache.observed(PI).job, Rejected)
+
+
+def test_a_pod_that_changes_hands_is_no_longer_ours():
+    cache, _ = fill(mpi_job(), pod("pi-worker-7"))
+    fill(pod("pi-worker-7", ("MPIJob", "other", "other-uid")), cache=cache)
+    assert cache.observed(PI).workers == ()
+
+
+def test_priorities_are_known_by_name():
+    cache, _ = fill(
+        mpi_job(), {"kind": "PriorityClass", "metadata": {"name": "high"}, "value": 1000}
+    )
+    assert cache.observed(PI).priorities == {"high": 1000}

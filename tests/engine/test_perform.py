@@ -1,0 +1,108 @@
+"""Performing a plan: in stages, stopping at the first that fails."""
+
+import asyncio
+from base64 import b64decode
+
+import pytest
+
+from mpijob.cluster.store import Store
+from mpijob.core.config import Config
+from mpijob.core.job import Identity, Key
+from mpijob.core.plan import (
+    Announce,
+    Confirm,
+    Create,
+    Delete,
+    Kind,
+    MintSecret,
+    Patch,
+    Plan,
+    Ref,
+    SecretContent,
+)
+from mpijob.engine.perform import Hands, perform
+from mpijob.ports import Conflict, NotFound
+from mpijob.testing.memory import MemoryObjects
+from mpijob.testing.worlds import NOON
+
+JOB = Identity(Key("default", "pi"), "pi-uid", "1")
+
+
+class Drawn:
+    """Draws one key."""
+
+    async def draw(self, content, key_type, job):
+        return {content.value: b"drawn"}
+
+
+def config(name, **data):
+    metadata = {"namespace": "default", "name": name}
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    return Create(Ref(Kind.CONFIG_MAP, "default", name), manifest)
+
+
+def run(*stages, store=None, learned=None):
+    """Perform stages on a store and return the store."""
+    store = store or Store()
+    objects = MemoryObjects(store, lambda: NOON)
+    learn = (learned if learned is not None else []).append
+    hands = Hands(objects, Drawn(), Config(), lambda kind, manifest: learn(manifest), learn)
+    asyncio.run(perform(Plan(stages), JOB, hands, NOON))
+    return store
+
+
+def held(store, kind=Kind.CONFIG_MAP):
+    return [row["metadata"]["name"] for row in store.list(kind)]
+
+
+def test_the_steps_of_a_stage_are_all_performed():
+    assert held(run((config("a"), config("b"), config("c")))) == ["a", "b", "c"]
+
+
+def test_a_failed_step_ends_the_plan_after_its_stage():
+    store = run((config("a"),))
+    with pytest.raises(Conflict):
+        run((config("a"), config("b")), (config("c"),), store=store)
+    assert held(store) == ["a", "b"]
+
+
+def test_what_a_write_was_answered_is_learnt():
+    learned = []
+    run((config("a", key="value"),), learned=learned)
+    assert learned[0]["metadata"]["uid"]
+
+
+def test_a_secret_is_drawn_and_stored_as_kubernetes_spells_it():
+    ref = Ref(Kind.SECRET, "default", "pi-ssh")
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"namespace": "default", "name": "pi-ssh"},
+    }
+    store = run((MintSecret(ref, SecretContent.USER_KEYS, manifest),))
+    assert b64decode(store.get(ref)["data"]["user-keys"]) == b"drawn"
+
+
+def test_a_patch_of_what_has_changed_since_is_refused():
+    store = run((config("a"),))
+    ref = Ref(Kind.CONFIG_MAP, "default", "a")
+    with pytest.raises(Conflict):
+        run((Patch(ref, "999", {"data": {"x": "y"}}),), store=store)
+
+
+def test_a_deletion_of_a_namesake_is_refused():
+    store = run((config("a"),))
+    with pytest.raises(Conflict):
+        run((Delete(Ref(Kind.CONFIG_MAP, "default", "a"), "another-uid"),), store=store)
+
+
+def test_a_job_that_is_gone_is_not_confirmed():
+    with pytest.raises(NotFound):
+        run((Confirm("1"),))
+
+
+def test_the_same_news_in_the_same_second_is_told_once():
+    told = Announce("MPIJobRunning", "MPIJob default/pi is running")
+    store = run((told,))
+    run((told,), store=store)
+    assert len(held(store, Kind.EVENT)) == 1
