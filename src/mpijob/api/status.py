@@ -3,7 +3,7 @@
 Conditions, counts and times are mpi-operator's; `restarts` and `failure` are ours and additive.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -64,13 +64,12 @@ class StatusWire(msgspec.Struct):
     failure: FailureWire | None = None
 
 
-def decode_status(manifest: Manifest) -> JobStatus:
-    """Return the status in an MPIJob's manifest.
+def decode_status(status: object) -> JobStatus:
+    """Return what an MPIJob's `status` says; `status` is that field's value, as JSON.
 
     A status that is not as it should be is read as far as it can be: the next report mends it.
     """
-    status = manifest.get("status")
-    if not isinstance(status, dict):
+    if not isinstance(status, Mapping):
         return JobStatus()
     try:
         return status_of(msgspec.convert(status, StatusWire))
@@ -107,22 +106,20 @@ def timestamp(time: datetime) -> str:
 
 
 def encode_status(status: JobStatus) -> Manifest:
-    """Return the merge patch (RFC 7386) that makes an object's `status` this one.
+    """Return the merge patch (RFC 7386) that makes the value of an MPIJob's `status` this one.
 
     What the status does not have is null in the patch, so that an older value goes; the list of
-    conditions is always whole. To an object without a status it gives the shape that mpi-operator
-    writes.
+    conditions is always whole. Where there was no status before, there
+    comes of it the shape that mpi-operator writes.
     """
     counts = {"Launcher": _counts(status.launcher), "Worker": _counts(status.worker)}
     return {
-        "status": {
-            "conditions": [_condition(condition) for condition in status.conditions],
-            "replicaStatuses": counts if any(counts.values()) else None,
-            "startTime": _optional(status.started_at),
-            "completionTime": _optional(status.completed_at),
-            "restarts": status.restarts or None,
-            "failure": _cause(status.failure) if status.failure else None,
-        }
+        "conditions": [_condition(condition) for condition in status.conditions],
+        "replicaStatuses": counts if any(counts.values()) else None,
+        "startTime": _optional(status.started_at),
+        "completionTime": _optional(status.completed_at),
+        "restarts": status.restarts or None,
+        "failure": _cause(status.failure) if status.failure else None,
     }
 
 

@@ -214,7 +214,7 @@ def _look_closely(manifest: Manifest | bytes, error: msgspec.ValidationError) ->
     plain = msgspec.json.decode(manifest) if isinstance(manifest, bytes) else manifest
     if not isinstance(plain, Mapping):
         return Rejected(Identity(Key("", ""), "", ""), (_problem(error),))
-    status = decode_status(plain)
+    status = decode_status(plain.get("status"))
     if plain.get("status") is not None:
         draft = decode({key: value for key, value in plain.items() if key != "status"})
         return replace(draft, status=status)
