@@ -107,8 +107,7 @@ def missing_workers(
 ) -> Iterator[Step]:
     """Yield the creation of every wanted worker under whose name nothing stands."""
     there = {pod.name for pod in observed.workers}
-    for index in range(job.worker_count):
-        name = names.worker(job.name, index)
+    for name, index in names.workers(job.name, job.worker_count).items():
         if name not in there:
             ref = names.ref(job, Kind.POD, name)
             yield Create(ref, build.worker(job, index, settings, setup))
@@ -116,8 +115,9 @@ def missing_workers(
 
 def surplus_workers(job: MPIJob, observed: Observed) -> Iterator[Step]:
     """Yield the deletion of the job's workers beyond those wanted, told by their names."""
+    uid, wanted = job.uid, names.workers(job.name, job.worker_count)
     for pod in observed.workers:
-        if pod.owner_uid == job.uid and not retry.is_wanted(job, pod) and not pod.deleting:
+        if pod.name not in wanted and pod.owner_uid == uid and not pod.deleting:
             yield _delete(job, Kind.POD, pod)
 
 

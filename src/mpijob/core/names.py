@@ -5,6 +5,7 @@ is harmless and no reconcile needs to remember what an earlier one did.
 """
 
 import re
+from functools import lru_cache
 
 from mpijob.core.job import Identity, Manifest, MPIJob, Role
 from mpijob.core.plan import Kind, Ref
@@ -61,6 +62,16 @@ def launcher(job: str) -> str:
 def worker(job: str, index: int) -> str:
     """Return the name of the worker pod at `index` (0-based), which is also its hostname."""
     return f"{job}-worker-{index}"
+
+
+@lru_cache(maxsize=256)
+def workers(job: str, count: int) -> dict[str, int]:
+    """Return the indexes (0-based) of so many workers by their pods' names, in order.
+
+    Kept for jobs that are looked at again and again: a job of a thousand workers has its names
+    read many times a look. The mapping must not be changed.
+    """
+    return {worker(job, index): index for index in range(count)}
 
 
 def worker_index(pod: str) -> int | None:

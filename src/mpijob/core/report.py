@@ -228,7 +228,7 @@ _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _in_phase(pods: Iterable[PodView], phase: PodPhase) -> int:
-    return sum(pod.phase is phase for pod in pods)
+    return len([pod for pod in pods if pod.phase is phase])
 
 
 def _said(job: MPIJob) -> str:

@@ -151,8 +151,7 @@ class Cache:
         yield from own.values()
         if isinstance(job, Rejected):
             return
-        for index in range(job.worker_count):
-            name = names.worker(key.name, index)
+        for name in names.workers(key.name, job.worker_count):
             if name not in own:
                 other = self._view(Kind.POD, PodView, key.namespace, name)
                 if other is not None:

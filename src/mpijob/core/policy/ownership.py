@@ -11,7 +11,9 @@ def stranger(job: MPIJob, observed: Observed) -> str | None:
 
     Source: the message `MessageResourceExists` of mpi-operator v0.8.2, with the kind filled in.
     """
-    workers = (pod for pod in observed.workers if retry.is_wanted(job, pod))
+    uid = job.uid
+    others = [pod for pod in observed.workers if pod.owner_uid != uid]
+    workers = (pod for pod in others if retry.is_wanted(job, pod))
     every: tuple[tuple[Kind, Child | None], ...] = (
         (Kind.SERVICE, observed.service),
         (Kind.CONFIG_MAP, observed.config),

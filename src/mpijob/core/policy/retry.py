@@ -20,19 +20,13 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 def wanted_workers(job: MPIJob, observed: Observed) -> tuple[PodView, ...]:
     """Return the job's own worker pods whose index the job wants, in no particular order."""
-    return tuple(
-        pod
-        for pod in observed.workers
-        if pod.owner_uid == job.uid and is_wanted(job, pod) and pod.name
-    )
+    uid, wanted = job.uid, names.workers(job.name, job.worker_count)
+    return tuple([pod for pod in observed.workers if pod.owner_uid == uid and pod.name in wanted])
 
 
 def is_wanted(job: MPIJob, pod: PodView) -> bool:
     """Say whether a pod bears the name of one of the workers 0 to n-1."""
-    index = names.worker_index(pod.name)
-    return (
-        index is not None and index < job.worker_count and pod.name == names.worker(job.name, index)
-    )
+    return pod.name in names.workers(job.name, job.worker_count)
 
 
 def dead_workers(job: MPIJob, observed: Observed) -> tuple[PodView, ...]:
