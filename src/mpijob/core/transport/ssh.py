@@ -39,7 +39,7 @@ OPTIONS = f"-F {_SETUP_DIR}/{_SSH_CONFIG}"
 _SETUP_MOUNT: Manifest = {"name": _SETUP_VOLUME, "mountPath": _SETUP_DIR, "readOnly": True}
 _OWN_MOUNTS: tuple[Manifest, ...] = (
     _SETUP_MOUNT,
-    {"name": _KEYS_VOLUME, "mountPath": _KEYS_DIR, "readOnly": True},
+    {"name": _KEYS_VOLUME, "mountPath": _KEYS_DIR},
     {"name": _KEYS_VOLUME, "mountPath": "/etc/passwd", "subPath": "passwd"},
 )
 _PREPARATION_MOUNTS: tuple[Manifest, ...] = (
@@ -89,7 +89,7 @@ def launcher(job: MPIJob) -> Parts:
     volumes, mounts = (keys.volume(job),), (keys.mount(job),)
     if not _waits(job):
         return Parts(volumes=volumes, mounts=mounts)
-    wait = Preparation(WAIT_CONTAINER, _wait(job, port=""), (_SETUP_MOUNT,))
+    wait = Preparation(WAIT_CONTAINER, _wait(job, "", ""), (_SETUP_MOUNT,))
     setup = _setup_volume(job, (names.WAIT_FOR_WORKERS,))
     return Parts(volumes=(*volumes, setup), mounts=mounts, preparation=wait)
 
@@ -103,6 +103,7 @@ def owned_worker(job: MPIJob) -> Parts:
             "/bin/sh",
             f"{_SETUP_DIR}/{_START_SSHD}",
             f"{_SETUP_DIR}/{_SSHD_CONFIG}",
+            f"{_KEYS_DIR}/{_SSHD_CONFIG}",
         ),
         volumes=(
             keys.volume(job),
@@ -121,7 +122,8 @@ def owned_launcher(job: MPIJob) -> Parts:
     waits = _waits(job)
     users_keys, hosts_keys = (_file(keys.PRIVATE_KEY, "id"),), (_file(KNOWN_HOSTS),)
     scripts = (_PREPARE_SSH, names.WAIT_FOR_WORKERS) if waits else (_PREPARE_SSH,)
-    wait = _wait(job, str(_PORT), *OPTIONS.split()) if waits else ()
+    known_hosts = f"{_KEYS_DIR}/{KNOWN_HOSTS}"
+    wait = _wait(job, str(_PORT), known_hosts, *OPTIONS.split()) if waits else ()
     return Parts(
         volumes=(
             keys.volume(job),
@@ -144,10 +146,9 @@ def _waits(job: MPIJob) -> bool:
     return wished and job.worker_count > 0
 
 
-def _wait(job: MPIJob, port: str, *ssh_options: str) -> tuple[str, ...]:
+def _wait(job: MPIJob, *arguments: str) -> tuple[str, ...]:
     script = f"{_SETUP_DIR}/{names.WAIT_FOR_WORKERS}"
-    launcher = names.launcher(job.name)
-    return ("/bin/sh", script, names.HOSTFILE_PATH, launcher, port, *ssh_options)
+    return ("/bin/sh", script, names.HOSTFILE_PATH, names.launcher(job.name), *arguments)
 
 
 def _file(key: str, path: str = "") -> Manifest:

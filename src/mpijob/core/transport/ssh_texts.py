@@ -8,12 +8,13 @@ from functools import lru_cache
 
 WAIT_FOR_WORKERS = r"""#!/bin/sh
 # Ends when the sshd of every worker in the hostfile answers.
-#   wait_for_workers.sh HOSTFILE LAUNCHER PORT [SSH_OPTION...]
+#   wait_for_workers.sh HOSTFILE LAUNCHER PORT KNOWN_HOSTS [SSH_OPTION...]
 # LAUNCHER may stand in the hostfile, but runs no sshd. Where PORT is empty, ssh says which it is.
+# KNOWN_HOSTS has the one kind of key that the workers have; where it is empty, any will do.
 trap 'exit 143' TERM
 trap 'exit 130' INT
-hostfile=$1 launcher=$2 port=$3
-shift 3
+hostfile=$1 launcher=$2 port=$3 known_hosts=$4
+shift 4
 answered= asked= told_at=0 began_at=$(date +%s)
 
 hosts() { sed -e 's/[ :].*//' -e '/^$/d' -e "/^$launcher\./d" "$hostfile" | sort -u; }
@@ -25,7 +26,7 @@ missing() { { hosts; printf '%s\n%s\n' "$answered" "$answered"; } | sort | uniq 
 count() { printf '%s' "$1" | grep -c .; }
 
 scanned() {
-    printf '%s\n' "$waiting" | ssh-keyscan -T 2 -p "$port" -f - 2>/dev/null |
+    printf '%s\n' "$waiting" | ssh-keyscan -T 2 -p "$port" ${kind:+-t "$kind"} -f - 2>/dev/null |
         sed -e 's/^\[//' -e 's/[] ].*//' | sort -u
 }
 
@@ -50,6 +51,7 @@ if command -v ssh-keyscan >/dev/null; then
     ask=scanned
     [ -n "$port" ] || port=$(ssh -G "$@" "$(hosts | sed 1q)" 2>/dev/null | sed -n 's/^port //p')
     port=${port:-22}
+    kind=$(sed 's/^[^ ]* \(ssh-\)*\([a-z0-9]*\).*/\2/' "${known_hosts:-/dev/null}")
 elif ! command -v ssh >/dev/null; then
     echo "cannot wait for the workers: this image has neither ssh-keyscan nor ssh"
     exit 0
@@ -94,10 +96,31 @@ chmod 0644 "$to/passwd"
 """
 
 START_SSHD = r"""#!/bin/sh
-# Runs sshd in the foreground.
-#   start_sshd.sh CONFIG
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-if ! sshd=$(command -v sshd); then
+# Runs sshd in the foreground, and gives what it starts the environment of this container.
+#   start_sshd.sh CONFIG COPY
+config=$1 copy=$2
+newline='
+'
+# What a login sets itself, what Kubernetes says of services, and what cannot be written.
+environment() {
+    for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+        eval "value=\${$name-} set=\${$name+set}"
+        [ -n "$set" ] || continue # It was a line of another one's value.
+        case $name in
+        _ | HOME | LOGNAME | MAIL | OLDPWD | PWD | SHELL | SHLVL | TERM | USER | HOSTNAME) ;;
+        SSH_* | KUBERNETES_* | *_SERVICE_HOST | *_SERVICE_PORT* | *_PORT_*_TCP* | *_PORT_*_UDP*) ;;
+        *)
+            case $value in
+            tcp://* | udp://*) ;;
+            *["\"\\$newline"]*) echo "ranks will not see $name: it has quotes or lines in it" >&2 ;;
+            *) printf ' "%s=%s"' "$name" "$value" ;;
+            esac
+            ;;
+        esac
+    done
+}
+
+if ! sshd=$(PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; command -v sshd); then
     echo "This image has no sshd. Install openssh-server in it, or give the worker a command." >&2
     exit 127
 fi
@@ -110,7 +133,12 @@ if [ "$(id -u)" = 0 ]; then
         ;;
     esac
 fi
-exec "$sshd" -De -f "$1"
+{ cat "$config" && printf 'SetEnv%s\n' "$(environment)"; } >"$copy"
+if ! "$sshd" -t -f "$copy"; then
+    echo "this sshd is older than 7.8 and knows no SetEnv: ranks will not see the environment" >&2
+    cat "$config" >"$copy"
+fi
+exec "$sshd" -De -f "$copy"
 """
 
 
