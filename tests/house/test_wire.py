@@ -10,6 +10,7 @@ SILENT = ("mpijob.core", "mpijob.engine", "mpijob.ports")
 SPEAKERS = (
     "mpijob.core.build",
     "mpijob.core.converge",
+    "mpijob.core.lint",
     "mpijob.core.mpi",
     "mpijob.core.names",
     "mpijob.core.policy",

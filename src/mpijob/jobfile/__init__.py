@@ -1,0 +1,6 @@
+"""Job files: what a person wrote, as plain JSON that knows its lines and columns."""
+
+from mpijob.jobfile.complaint import Complaint, Invalid
+from mpijob.jobfile.file import JobFile, parse, read
+
+__all__ = ["Complaint", "Invalid", "JobFile", "parse", "read"]
