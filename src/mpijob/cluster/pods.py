@@ -19,13 +19,12 @@ from mpijob.cluster.pod_moves import (
     fail_unseen,
     initialise,
     make_ready,
-    next_init,
     refuse_image,
     remove,
     run,
     stop,
 )
-from mpijob.cluster.pod_status import KILLED, TERMINATED, container_rows
+from mpijob.cluster.pod_status import KILLED, TERMINATED
 from mpijob.core.job import Manifest
 
 EVICTED = "The node was low on resource: memory. "
@@ -75,24 +74,36 @@ def _is_new(pod: Manifest) -> bool:
 def _inits(pod: Manifest, *, runs: bool) -> bool:
     if not _is_seen(pod):
         return False
-    row = next_init(pod)
-    return row is not None and ("running" in row.state) is runs
+    state = _pending_init(pod)
+    return state is not None and ("running" in state) is runs
+
+
+def _pending_init(pod: Manifest) -> Manifest | None:
+    """Return the state of the first init container that has not ended well, or None.
+
+    Read from the rows as they are: these questions are asked of every pod at every move.
+    """
+    for row in pod["status"].get("initContainerStatuses") or ():
+        state: Manifest = row["state"]
+        if "terminated" not in state or state["terminated"]["exitCode"] != 0:
+            return state
+    return None
 
 
 def _may_run(pod: Manifest) -> bool:
-    return _is_seen(pod) and next_init(pod) is None and _has_state(pod, "waiting")
+    return _is_seen(pod) and _waits(pod) and _pending_init(pod) is None
 
 
-def _has_state(pod: Manifest, state: str) -> bool:
-    return any(state in row.state for row in container_rows(pod))
+def _waits(pod: Manifest) -> bool:
+    return any("waiting" in row["state"] for row in pod["status"]["containerStatuses"])
 
 
 def _is_running(pod: Manifest) -> bool:
-    return _is_going_on(pod) and phase(pod) == "Running" and not _has_state(pod, "waiting")
+    return _is_going_on(pod) and phase(pod) == "Running" and not _waits(pod)
 
 
 def _is_unready(pod: Manifest) -> bool:
-    return _is_running(pod) and not all(row.ready for row in container_rows(pod))
+    return _is_running(pod) and not all(r["ready"] for r in pod["status"]["containerStatuses"])
 
 
 def _is_told_to_end(pod: Manifest) -> bool:
