@@ -1,6 +1,7 @@
 """Announcements as Kubernetes Events (core/v1)."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 from mpijob.core import names
@@ -43,3 +44,34 @@ def event(job: Identity, told: Announce, now: datetime) -> Manifest:
         "reportingComponent": names.EVENT_SOURCE,
         "reportingInstance": "",
     }
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """An Event as a reader sees it: about which object, what, and when it was told last."""
+
+    namespace: str
+    kind: str
+    name: str
+    reason: str
+    message: str
+    warning: bool = False
+    count: int = 1
+    at: datetime | None = None
+
+
+def view(manifest: Manifest) -> EventView:
+    """Return what an Event tells, of whoever made it: kubelets and schedulers tell too."""
+    about = manifest.get("involvedObject") or {}
+    at = manifest.get("lastTimestamp") or manifest.get("eventTime")
+    at = at or (manifest.get("metadata") or {}).get("creationTimestamp")
+    return EventView(
+        namespace=about.get("namespace") or "",
+        kind=about.get("kind") or "",
+        name=about.get("name") or "",
+        reason=manifest.get("reason") or "",
+        message=(manifest.get("message") or "").strip(),
+        warning=manifest.get("type") == "Warning",
+        count=manifest.get("count") or 1,
+        at=datetime.fromisoformat(at).astimezone(UTC) if at else None,
+    )

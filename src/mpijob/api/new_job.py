@@ -65,6 +65,16 @@ def manifest(new: NewJob) -> dict[str, Any]:
     }
 
 
+def launch_command(new: NewJob) -> list[str]:
+    """Return what the launcher runs: mpirun with the command, a rank for every slot.
+
+    Open MPI hands ranks on other hosts no variable that it is not told to; Hydra hands all.
+    """
+    names = new.env if new.flavour == "OpenMPI" else ()
+    exports = [word for name in names for word in ("-x", name)]
+    return ["mpirun", "-n", str(new.worker_count * new.slots), *exports, *new.command]
+
+
 def named_after(command: Sequence[str]) -> str:
     """Return a job name for a command: its script's or program's name, as a DNS label.
 
@@ -107,15 +117,11 @@ def _template(container: dict[str, Any]) -> dict[str, Any]:
 
 
 def _launcher(new: NewJob) -> dict[str, Any]:
-    """Return the launcher's container: mpirun with a rank for every slot."""
-    mpirun = ["mpirun", "-n", str(new.worker_count * new.slots)]
-    if new.flavour == "OpenMPI":
-        # Open MPI hands ranks on other hosts no variable that it is not told to; Hydra hands all.
-        mpirun += [word for name in new.env for word in ("-x", name)]
+    """Return the launcher's container."""
     container: dict[str, Any] = {"name": "launcher"}
     if new.image:
         container["image"] = new.image
-    container["command"] = [*mpirun, *new.command]
+    container["command"] = launch_command(new)
     if new.env:
         container["env"] = [{"name": name, "value": value} for name, value in new.env.items()]
     return container

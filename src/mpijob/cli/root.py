@@ -8,41 +8,41 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from mpijob.cli import exits
 from mpijob.cli.trouble import Trouble, defect, translated, wants_traceback
 
-#: The commands under the headings of the help, each by the module that is loaded for it.
+#: The commands under the headings of the help: the module that is loaded for each, and its summary,
+#: which is the first line of the command's own help. So the list of commands loads none of them.
 SECTIONS = {
-    "Run": (
-        "mpijob.cli.run",
-        "mpijob.cli.init",
-        "mpijob.cli.lint",
-        "mpijob.cli.plan",
-    ),
-    "Look": (
-        "mpijob.cli.get",
-        "mpijob.cli.describe",
-        "mpijob.cli.logs",
-        "mpijob.cli.events",
-        "mpijob.cli.why",
-        "mpijob.cli.wait",
-    ),
-    "Change": (
-        "mpijob.cli.suspend",
-        "mpijob.cli.resume",
-        "mpijob.cli.scale",
-        "mpijob.cli.delete",
-    ),
-    "This machine": (
-        "mpijob.cli.doctor",
-        "mpijob.cli.version",
-        "mpijob.cli.completion",
-    ),
+    "Run": {
+        "mpijob.cli.init": "Write a commented job file to begin with.",
+        "mpijob.cli.plan": "Print what the operator would create for a job, and create nothing.",
+    },
+    "Look": {
+        "mpijob.cli.get": "List jobs, or those named NAME.",
+        "mpijob.cli.describe": "Tell all about a job: its pods, conditions and events.",
+        "mpijob.cli.events": "List what happened to jobs, the oldest first.",
+        "mpijob.cli.why": "Say why a job is not running: the likeliest cause first.",
+        "mpijob.cli.wait": "Wait until jobs are as --for says.",
+    },
+    "Change": {
+        "mpijob.cli.suspend": "Stop jobs for now: their pods go, the jobs stay.",
+        "mpijob.cli.resume": "Start suspended jobs again.",
+        "mpijob.cli.scale": "Give a job another number of workers.",
+        "mpijob.cli.delete": "Stop jobs and remove them with all that they made.",
+    },
+    "This machine": {
+        "mpijob.cli.version": "Print the version of mpijob, of the job API and of Python.",
+        "mpijob.cli.completion": "Print the script that completes mpijob's words in a shell.",
+    },
 }
-#: The module of every command, by the command's name.
+#: The module of every command, and its summary, by the command's name.
 COMMANDS = {
-    module.rpartition(".")[2]: module for modules in SECTIONS.values() for module in modules
+    module.rpartition(".")[2]: (module, summary)
+    for modules in SECTIONS.values()
+    for module, summary in modules.items()
 }
 
 
@@ -61,7 +61,7 @@ class Root(click.Group):
         """Return the command of that name, loading its module, or None where there is none."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
         return command
 
     def resolve_command(
@@ -80,14 +80,26 @@ class Root(click.Group):
             hint = "`mpijob --help` lists the commands"
         raise Trouble(f"there is no command “{name}”", hint=hint, code=exits.INVALID)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(  # click's signature
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
         """Write the commands under their headings, each with the first line of its help."""
         for heading, modules in SECTIONS.items():
-            names = (module.rpartition(".")[2] for module in modules)
-            commands = ((name, self.get_command(ctx, name)) for name in names)
-            rows = [(name, command.get_short_help_str(70)) for name, command in commands if command]
+            rows = [(module.rpartition(".")[2], summary) for module, summary in modules.items()]
             with formatter.section(heading):
                 formatter.write_dl(rows, col_spacing=3)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin as what was typed, or this group's own options."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def main(
         self,
@@ -133,17 +145,21 @@ def _told(error: Exception) -> int:
     return trouble.exit_code
 
 
+_HELP = """MPI jobs for everyone: one job file for this machine and for a cluster.
+
+\b
+  mpijob run job.yaml                           run a job file here
+  mpijob run -n 2 --slots 2 -- python train.py  run a command as a job, without one
+  mpijob why pi                                 say why a job is not running
+"""
+
+
 @click.group(
     cls=Root,
+    help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 3 no such job, 4 conflict, 124 timed out, "
     "130 interrupted; `run` returns the launcher's own.",
 )
 def cli() -> None:
-    r"""MPI jobs for everyone: the same job file on this machine and on a Kubernetes cluster.
-
-    \b
-      mpijob run job.yaml                             run a job file here
-      mpijob run -n 2 --slots 2 -- python train.py    run a command as a job, without a file
-      mpijob why pi                                   say why a job is not running
-    """
+    """Run MPI jobs: the same job file on this machine and on a Kubernetes cluster."""

@@ -11,9 +11,7 @@ COLUMNS = ("NAME", "STATE", "AGE")
 
 def test_columns_are_padded_and_nothing_ends_in_spaces():
     assert table(COLUMNS, ROWS) == (
-        "NAME            STATE     AGE\n"
-        "pi              Running   3s\n"
-        "a-longer-name   Failed    -\n"
+        "NAME            STATE     AGE\npi              Running   3s\na-longer-name   Failed    -\n"
     )
 
 

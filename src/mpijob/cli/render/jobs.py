@@ -55,6 +55,11 @@ def state(job: Draft | Rejected) -> str:
     return ConditionType.SUSPENDED.value if job.suspended else "Pending"
 
 
+def finished(job: Draft | Rejected) -> bool:
+    """Say whether a job has ended."""
+    return job.status.finished
+
+
 def naming_condition(status: JobStatus) -> ConditionType | None:
     """Return the true condition that tells most about a job; None for one that is new."""
     return next((type_ for type_ in _STATES if status.is_true(type_)), None)

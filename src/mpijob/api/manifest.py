@@ -1,0 +1,74 @@
+"""What any object says of itself, whatever its kind; and several objects as one document."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mpijob.core.job import Manifest
+from mpijob.core.plan import Kind, Ref
+
+
+def key_of(manifest: Manifest) -> tuple[str, str]:
+    """Return an object's namespace and name, "" for what it does not say."""
+    metadata = _metadata(manifest)
+    return metadata.get("namespace") or "", metadata.get("name") or ""
+
+
+def ref_of(manifest: Manifest) -> Ref:
+    """Return the address of an object. Raises ValueError where its kind is not one of ours."""
+    return Ref(Kind(manifest.get("kind", "")), *key_of(manifest))
+
+
+def uid_of(manifest: Manifest) -> str:
+    """Return an object's uid, "" before it is stored."""
+    return _metadata(manifest).get("uid") or ""
+
+
+def version_of(manifest: Manifest) -> str:
+    """Return the resource version at which an object was read."""
+    return _metadata(manifest).get("resourceVersion") or ""
+
+
+def labels_of(manifest: Manifest) -> Mapping[str, str]:
+    """Return an object's labels."""
+    return _metadata(manifest).get("labels") or {}
+
+
+def resource_name(manifest: Manifest) -> str:
+    """Return an object's kind and name as `kubectl -o name` prints them: `mpijob.kubeflow.org/pi`.
+
+    Kinds of the core group have none in their name: `pod/pi-worker-0`.
+    """
+    group, slash, _ = manifest.get("apiVersion", "").partition("/")
+    kind = str(manifest.get("kind", "")).lower()
+    return f"{kind}.{group}/{key_of(manifest)[1]}" if slash else f"{kind}/{key_of(manifest)[1]}"
+
+
+def as_list(manifests: Sequence[Manifest]) -> dict[str, Any]:
+    """Return several objects as Kubernetes wraps them into one document."""
+    return {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+
+
+def renamed(manifest: Manifest, *, name: str = "", namespace: str = "") -> dict[str, Any]:
+    """Return `manifest` under another name or in another namespace; "" leaves what it says."""
+    said = {"namespace": namespace, "name": name}
+    metadata = {**_metadata(manifest), **{key: value for key, value in said.items() if value}}
+    if name:
+        metadata.pop("generateName", None)
+    return {**manifest, "metadata": metadata}
+
+
+def as_if_named(manifest: Manifest) -> Manifest:
+    """Return a manifest that has a name: one that only says `generateName` gets five letters more.
+
+    The rules for names hold for the name that the server will draw, too.
+    """
+    metadata = _metadata(manifest)
+    prefix = metadata.get("generateName")
+    if metadata.get("name") or not isinstance(prefix, str) or not prefix:
+        return manifest
+    return renamed(manifest, name=f"{prefix}xxxxx")
+
+
+def _metadata(manifest: Manifest) -> Mapping[str, Any]:
+    found = manifest.get("metadata")
+    return found if isinstance(found, Mapping) else {}

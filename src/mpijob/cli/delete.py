@@ -1,0 +1,49 @@
+"""`mpijob delete`: stop jobs and remove them."""
+
+from collections.abc import Sequence
+
+import click
+
+from mpijob.api.manifest import key_of, ref_of, resource_name, uid_of
+from mpijob.cli import exits
+from mpijob.cli.change import chosen
+from mpijob.cli.options import all_option, names_argument, namespace_option
+from mpijob.cli.trouble import Trouble
+from mpijob.cli.world import World, within
+from mpijob.core.job import Key
+from mpijob.core.plan import Kind
+
+
+@click.command("delete")
+@names_argument
+@namespace_option
+@all_option
+@click.option(
+    "--wait/--no-wait", default=True, show_default=True, help="Return when all of it is gone."
+)
+@click.option("--ignore-not-found", is_flag=True, help="A job that is not there is as good.")
+def command(
+    *, names: Sequence[str], namespace: str, every: bool, wait: bool, ignore_not_found: bool
+) -> int:
+    """Stop jobs and remove them with all that they made.
+
+    Their processes are told to end (SIGTERM) and, after their grace period, ended. Logs go too.
+    """
+
+    async def remove(world: World) -> int:
+        try:
+            jobs = await chosen(world, names, namespace, every=every)
+        except Trouble as trouble:
+            if ignore_not_found and trouble.code == exits.NOT_FOUND:
+                return exits.OK
+            raise
+        for job in jobs:
+            await world.objects.delete(ref_of(job), uid=uid_of(job))
+            await world.attend(Key(*key_of(job)))
+            click.echo(f"{resource_name(job)} deleted")
+        if wait:
+            for job in jobs:
+                await world.until_gone(Kind.MPI_JOB, uid_of(job))
+        return exits.OK
+
+    return within(remove)
