@@ -11,7 +11,8 @@ BIN := $(VENV)/bin
 # What the tests need and the environment cannot hold:
 #   .mpi/mpich      the MPICH wheel (its mpirun would overwrite Open MPI's in .venv)
 #   .mpi/openmpi4   Debian's Open MPI 4.1, unpacked
-# Each is a prefix with bin/mpirun and lib/; MPI4PY_LIBMPI=PREFIX/lib makes the mpi4py of .venv use
+#   .mpi/sshd       Debian's sshd, unpacked, or a link to the machine's own
+# An MPI is a prefix with bin/mpirun and lib/; MPI4PY_LIBMPI=PREFIX/lib makes the mpi4py of .venv use
 # it, so one environment serves all three. MPIJOB_MPI_PATH names both to the programs that run here.
 MPI := .mpi
 export MPIJOB_MPI_PATH := $(CURDIR)/$(MPI)/mpich/bin:$(CURDIR)/$(MPI)/openmpi4/bin
@@ -43,7 +44,7 @@ $(VENV)/.done: $(VENV)/.python requirements/dev.lock pyproject.toml
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-mpi: $(MPI)/mpich/.done $(MPI)/openmpi4/.done ## Put the other MPIs that the tests run on into .mpi.
+mpi: $(MPI)/mpich/.done $(MPI)/openmpi4/.done $(MPI)/sshd/.done ## Put the other MPIs that the tests run on into .mpi.
 
 $(MPI)/mpich/.done: requirements/mpich.lock | $(VENV)/.done
 	@rm -rf $(MPI)/mpich && mkdir -p $(MPI)
@@ -54,6 +55,9 @@ $(MPI)/mpich/.done: requirements/mpich.lock | $(VENV)/.done
 # Where it cannot be had, the script says so, the tests that need it say so too, and CI fails.
 $(MPI)/openmpi4/.done: tools/openmpi4
 	@tools/openmpi4 $(MPI)/openmpi4 && touch $@ || [ $$? = 3 ]
+
+$(MPI)/sshd/.done: tools/sshd
+	@tools/sshd $(MPI)/sshd && touch $@ || [ $$? = 3 ]
 
 fmt: setup ## Format the code, and mend what the linter can mend.
 	@$(BIN)/ruff format -q .

@@ -57,8 +57,9 @@ def test_an_interpreter_that_will_not_do_says_why_and_how_to_name_another(tmp_pa
 @pytest.mark.parametrize(
     ("ci", "code"), [("", 3), ("true", 1)], ids=["which a person may do without", "but not CI"]
 )
-def test_without_apt_there_is_no_open_mpi_4(tmp_path, ci, code):
+@pytest.mark.parametrize(("tool", "what"), [("openmpi4", "Open MPI 4"), ("sshd", "sshd")])
+def test_without_apt_there_is_nothing_to_unpack(tmp_path, tool, what, ci, code):
     for name in ("sh", "rm", "mkdir"):
         (tmp_path / name).symlink_to(shutil.which(name))
-    found = _run(TOOLS / "openmpi4", tmp_path / "openmpi4", PATH=str(tmp_path), CI=ci)
-    assert found == (code, "", "no Open MPI 4 for the tests: there is no apt here\n")
+    found = _run(TOOLS / tool, tmp_path / tool, PATH=str(tmp_path), CI=ci)
+    assert found == (code, "", f"no {what} for the tests: there is no apt here\n")

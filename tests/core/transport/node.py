@@ -1,0 +1,178 @@
+"""A node for the tests of ssh: runs pods as they are written, each with a network of its own.
+
+Run in namespaces of its own, as `unshare --mount --net python node.py POD…`, so that all it mounts
+and connects is gone with it. Reads a cluster from standard input, as JSON:
+
+- `pods`: manifests; the first is the launcher's, whose output and exit status are this program's;
+- `objects`: the data of ConfigMaps and Secrets, by `<kind>/<name>`;
+- `uid`: whom the image has for its user;
+- `path`: where the image has its programs.
+
+The image is this machine's own file system, but for `/etc/passwd`, which knows sshd's user.
+"""
+
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+BRIDGE = "br0"
+
+
+def main() -> int:
+    if sys.argv[1:2] == ["pod"]:
+        return _pod(json.load(sys.stdin))
+    return _cluster(json.load(sys.stdin))
+
+
+def _cluster(cluster) -> int:
+    _run("ip", "link", "set", "lo", "up")
+    _run("ip", "link", "add", BRIDGE, "type", "bridge")
+    _run("ip", "link", "set", BRIDGE, "up")
+    work = Path("/mnt")
+    _run("mount", "-t", "tmpfs", "tmpfs", str(work))
+    names = [pod["hostname"] for pod in cluster["pods"]]
+    domain = cluster["domain"]
+    hosts = "127.0.0.1 localhost\n" + "".join(
+        f"10.9.0.{number} {name}.{domain} {name}\n" for number, name in enumerate(names, 1)
+    )
+    started = [
+        _start(cluster, pod, number, work / pod["hostname"], hosts)
+        for number, pod in enumerate(cluster["pods"], 1)
+    ]
+    try:
+        return started[0].wait()
+    finally:
+        for process in started[1:]:
+            process.kill()
+            process.wait()
+
+
+def _start(cluster, pod, number, folder, hosts):
+    folder.mkdir()
+    process = subprocess.Popen(
+        ["unshare", "--mount", "--net", "--uts", sys.executable, __file__, "pod"],
+        stdin=subprocess.PIPE,
+        text=True,
+        # What the workers say is for whoever looks into a test that failed.
+        stdout=None if number == 1 else sys.stderr,
+    )
+    told = {
+        **{key: cluster[key] for key in ("objects", "uid", "path")},
+        "pod": pod,
+        "folder": str(folder),
+        "hosts": hosts,
+        "address": f"10.9.0.{number}/16",
+    }
+    assert process.stdin is not None
+    _until_unshared(process.pid)
+    peer = ["type", "veth", "peer", "name", "eth0", "netns", str(process.pid)]
+    _run("ip", "link", "add", f"pod{number}", *peer)
+    _run("ip", "link", "set", f"pod{number}", "master", BRIDGE, "up")
+    process.stdin.write(json.dumps(told))
+    process.stdin.close()
+    return process
+
+
+def _until_unshared(pid):
+    """Wait until the process has become Python, after `unshare` did its work."""
+    ours = os.readlink("/proc/self/ns/net")
+    while os.readlink(f"/proc/{pid}/ns/net") == ours:
+        os.sched_yield()
+
+
+def _pod(told) -> int:
+    # The kernel ends this pod with the node.
+    ctypes.CDLL(None).prctl(1, 9)
+    folder, pod = Path(told["folder"]), told["pod"]
+    _run("ip", "link", "set", "lo", "up")
+    _run("ip", "address", "add", told["address"], "dev", "eth0")
+    _run("ip", "link", "set", "eth0", "up")
+    _run("hostname", pod["hostname"])
+    _image(folder, told["hosts"])
+    volumes = {v["name"]: _volume(v, folder, told["objects"]) for v in pod["volumes"]}
+    for container in pod.get("initContainers", ()):
+        status = _container(container, volumes, told)
+        if status:
+            return status
+    return _container(pod["containers"][0], volumes, told)
+
+
+def _image(folder, hosts):
+    """Make what the image has, and what a container's runtime puts there."""
+    etc = folder / "etc"
+    shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
+    (etc / "hosts").write_text(hosts)
+    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files\n")
+    with (etc / "passwd").open("a") as passwd:
+        passwd.write("sshd:x:998:998::/run/sshd:/usr/sbin/nologin\n")
+    _run("mount", "--bind", str(etc), "/etc")
+    for path in ("/run", "/root"):
+        _run("mount", "-t", "tmpfs", "tmpfs", path)
+
+
+def _volume(volume, folder, objects):
+    """Make the files of a volume, and return where they are."""
+    where = folder / volume["name"]
+    where.mkdir(mode=0o777)
+    where.chmod(0o777)
+    match volume:
+        case {"configMap": source}:
+            _project(where, objects[f"ConfigMap/{source['name']}"], source, 0o644)
+        case {"secret": source}:
+            _project(where, objects[f"Secret/{source['secretName']}"], source, 0o644)
+        case {"projected": {"sources": sources, "defaultMode": mode}}:
+            for each in sources:
+                source = each["secret"]
+                _project(where, objects[f"Secret/{source['name']}"], source, mode)
+        case {"emptyDir": _}:
+            _run("mount", "-t", "tmpfs", "tmpfs", str(where))
+            where.chmod(0o777)
+    return where
+
+
+def _project(where, data, source, mode):
+    for item in source["items"]:
+        path = where / item["path"]
+        path.write_text(data[item["key"]])
+        path.chmod(item.get("mode", source.get("defaultMode", mode)))
+
+
+def _container(container, volumes, told) -> int:
+    """Run a container to its end, with mounts that no other container of the pod has."""
+    mounts = []
+    for mount in container["volumeMounts"]:
+        source = volumes[mount["name"]] / mount.get("subPath", "")
+        target = Path(mount["mountPath"])
+        if source.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        mounts.append(f"mount --bind {source} {target}\n")
+    uid = str(told["uid"])
+    who = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--pdeathsig=KILL"]
+    env = {
+        "PATH": told["path"],
+        "HOME": "/root" if uid == "0" else "/",
+        **{entry["name"]: entry["value"] for entry in container["env"]},
+    }
+    command = [*who, "--", *container["command"], *container.get("args", ())]
+    script = "set -e\n" + "".join(mounts) + 'cd /\nexec "$@"\n'
+    return subprocess.run(
+        ["unshare", "--mount", "/bin/sh", "-c", script, "sh", *command],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    ).returncode
+
+
+def _run(*command):
+    subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""The ssh set-up of ours, tried: real sshd, real mpirun, pods with networks of their own.
+
+Each takes a second or two, most of it in mpirun and in sshd's handshakes.
+"""
+
+import pytest
+
+pytestmark = [pytest.mark.mpi, pytest.mark.root]
+
+UNKNOWN = 4321
+# A host starts two others at most, so that hosts beyond the first few are reached from workers, as
+# happens of itself beyond 64 hosts.
+RADIX_2 = {
+    "OMPI_MCA_routed_radix": "2",
+    "PRTE_MCA_routed_radix": "2",
+    "PRTE_MCA_prte_routed_radix": "2",
+}
+CASES = {
+    "Open MPI 5 as root": ("Open MPI 5", 2, 0, {}),
+    "Open MPI 5, workers start workers, a uid the image does not know": (
+        ("Open MPI 5", 5, UNKNOWN, RADIX_2)
+    ),
+    "Open MPI 4, workers start workers, a uid the image does not know": (
+        ("Open MPI 4", 5, UNKNOWN, RADIX_2)
+    ),
+    "Open MPI 4 as root": ("Open MPI 4", 2, 0, {}),
+    "MPICH as root": ("MPICH", 2, 0, {}),
+    "MPICH, a uid the image does not know": ("MPICH", 3, UNKNOWN, {}),
+}
+
+
+@pytest.mark.parametrize(("which", "workers", "uid", "env"), CASES.values(), ids=CASES)
+def test_every_worker_runs_its_rank(ran, which, workers, uid, env):
+    done = ran(which, ["mpirun", "-n", str(workers), "hostname"], workers, uid, env)
+    assert done.words == [f"pi-worker-{index}" for index in range(workers)], done.complaints
+
+
+@pytest.mark.parametrize("which", ["Open MPI 4", "Open MPI 5"])
+def test_ranks_have_their_workers_environment(ran, which):
+    """Defect 20 of mpi-operator v0.8.2: what a worker's container sets does not reach its ranks."""
+    command = ["mpirun", "-n", "2", "printenv", "MODEL"]
+    done = ran(which, command, worker_env={"MODEL": "a 'big' one; $HOME"})
+    assert done.words == ["a 'big' one; $HOME"] * 2, done.complaints
+
+
+def test_a_launcher_that_runs_ranks_is_not_waited_for(ran):
+    command = ["mpirun", "-n", "3", "hostname"]
+    done = ran("Open MPI 5", command, run_launcher_as_worker=True)
+    assert done.words == ["pi-launcher", "pi-worker-0", "pi-worker-1"], done.complaints
+
+
+def test_nothing_is_said_but_what_the_job_says(ran):
+    done = ran("Open MPI 5", ["mpirun", "-n", "2", "true"], uid=UNKNOWN)
+    assert (done.status, done.words) == (0, [])
