@@ -1,0 +1,287 @@
+"""One history: drawn whole from its seed, then played; first rough, then calm, until it rests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from random import Random
+from typing import Any, assert_never
+
+from mpijob.core.config import Config, Gang, Transport
+from mpijob.core.plan import Kind, Ref
+from mpijob.sim import rest, user
+from mpijob.sim.audit import Broken
+from mpijob.sim.nodes import STRIKES
+from mpijob.sim.operator import Operator, Practice
+from mpijob.sim.weather import CALM, Weather
+from mpijob.sim.world import Setting, Tell, World
+
+#: A calm world that still moves after so many seconds never rests.
+CALM_TICKS_MAX = 300
+#: So many moments at which somebody wants to look and then finds nothing to do are rest.
+IDLE_WAKES_MAX = 3
+
+
+class Move(StrEnum):
+    """Who is next to move."""
+
+    LOOK = "operator"
+    NODES = "nodes"
+    JOBS = "job controller"
+    GARBAGE = "garbage collector"
+    USER = "user"
+    FAULT = "fault"
+
+
+_MOVES = tuple(Move)
+_WEIGHTS = (36, 27, 13, 4, 7, 13)
+_PAUSES_S = (0, 0, 0, 1, 1, 5, 30)
+#: The faults that strike the world rather than an operator's requests.
+_WORLD_FAULTS = ("gap", "rivals", "conflict", "theft", "stranger", "leap", *STRIKES)
+#: By how much a fault that has the turn is likelier than its odds.
+_URGENCY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One move: who, after which pause, and the seed of all that is drawn in it.
+
+    Dice of its own let a history be made smaller without its other turns becoming others.
+    """
+
+    move: Move
+    pause_s: int
+    dice: int
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A history before it is played. `calm_dice` are those of its end."""
+
+    seed: int
+    setting: Setting
+    first: Mapping[str, Any]
+    turns: tuple[Turn, ...]
+    calm_dice: int
+
+
+def script(seed: int) -> Script:
+    """Return the history that `seed` names."""
+    dice = Random(seed)
+    setting = Setting(
+        weather=Weather.drawn(dice),
+        config=Config(
+            gang=dice.choice((None, None, None, *Gang)),
+            transport=dice.choice((Transport.SSH, Transport.SSH, Transport.RSH)),
+        ),
+        ends_well=dice.random() < 0.75,
+    )
+    first = user.job(dice)
+    count = dice.choice((15, 40, 40, 80))
+    moves = dice.choices(_MOVES, _WEIGHTS, k=count)
+    turns = tuple(
+        Turn(move, dice.choice(_PAUSES_S), dice.getrandbits(32)) for move in moves
+    )
+    return Script(seed, setting, first, turns, dice.getrandbits(32))
+
+
+def play(written: Script, practice: Practice | None = None, told: Tell | None = None) -> World:
+    """Play a history and return the world in which it ends. Raises Broken."""
+    world = World(written.setting, Random(written.calm_dice), practice, told)
+    world.submit(written.first)
+    for index, turn in enumerate(written.turns):
+        world.wait(turn.pause_s)
+        world.dice.seed(turn.dice)
+        world.say("", f"turn {index} of {turn.move}, at {world.now:%H:%M:%S}")
+        _move(world, turn.move)
+    world.dice.seed(written.calm_dice)
+    _prepare_calm(world)
+    was_over = rest.is_over(world)
+    calm(world)
+    rest.check(world)
+    if not was_over:
+        _check_path(world, practice)
+    return world
+
+
+def run(seed: int, practice: Practice | None = None, told: Tell | None = None) -> World:
+    """Play the history of a seed. Raises Broken, naming the seed, where a property does not hold."""
+    try:
+        return play(script(seed), practice, told)
+    except Broken as broken:
+        raise Broken(f"seed {seed}: {broken}") from broken
+
+
+# The rough half.
+
+
+def _move(world: World, move: Move) -> None:
+    match move:
+        case Move.LOOK:
+            world.dice.choice(world.operators).look()
+        case Move.NODES:
+            world.nodes.turn(0.7)
+        case Move.JOBS:
+            world.control_jobs()
+        case Move.GARBAGE:
+            world.collect_garbage(1)
+        case Move.USER:
+            _change_mind(world)
+        case Move.FAULT:
+            _strike(world)
+        case _:
+            assert_never(move)
+
+
+def _change_mind(world: World) -> None:
+    """Have the user edit the job, delete it, or make one anew under its name."""
+    job = world.job
+    if job is None:
+        world.submit(user.job(world.dice))
+    elif world.dice.random() < 0.12:
+        world.remove(user.JOB)
+    else:
+        world.write(user.JOB, {"spec": user.edit(world.dice, job["spec"])})
+
+
+def _strike(world: World) -> None:
+    """Let one of the weather's faults strike, if it does."""
+    weather = world.weather
+    faults = [fault for fault in _WORLD_FAULTS if getattr(weather, fault)]
+    if not faults:
+        return
+    fault = world.dice.choice(faults)
+    if not world.strikes(_URGENCY * getattr(weather, fault)):
+        return
+    world.say("fault", fault)
+    match fault:
+        case "gap":
+            world.dice.choice(world.operators).begin()
+        case "rivals":
+            _rival(world)
+        case "conflict":
+            _bump(world)
+        case "theft":
+            _steal(world)
+        case "stranger":
+            _stranger(world)
+        case "leap":
+            world.wait(world.dice.choice((60, 300, 3600)))
+        case _:
+            world.nodes.strike(fault)
+
+
+def _rival(world: World) -> None:
+    """Start a second operator, or stop one of two."""
+    if len(world.operators) == 1:
+        world.operators.append(Operator(world, "rival"))
+    else:
+        world.operators.pop(world.dice.randrange(2))
+
+
+def _bump(world: World) -> None:
+    """Have somebody write to one of the objects, so that its version moves on."""
+    refs = [user.JOB, *_children(world)]
+    ref = world.dice.choice(refs)
+    if world.store.get(ref) is not None:
+        mark = str(world.store.version)
+        world.write(ref, {"metadata": {"annotations": {"example.com/mark": mark}}}, "somebody")
+
+
+def _steal(world: World) -> None:
+    """Have somebody delete or spoil a child that can be made again."""
+    kinds = (Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET, Kind.POD_GROUP)
+    refs = [ref for ref in _children(world) if ref.kind in kinds]
+    if not refs:
+        return
+    ref = world.dice.choice(refs)
+    if ref.kind is Kind.SERVICE and world.dice.random() < 0.5:
+        world.write(ref, {"spec": {"selector": {"app": "other"}}}, "somebody")
+    elif ref.kind is Kind.CONFIG_MAP and world.dice.random() < 0.5:
+        world.write(ref, {"data": {"hostfile": "spoilt"}}, "somebody")
+    else:
+        world.remove(ref, "somebody")
+
+
+def _children(world: World) -> list[Ref]:
+    job = world.job
+    uid = job["metadata"]["uid"] if job is not None else ""
+    return rest.owned(world.store, uid)
+
+
+def _stranger(world: World) -> None:
+    """Have somebody take one of the names that the job needs, or give it back."""
+    strangers = rest.strangers(world.store)
+    if strangers and world.dice.random() < 0.5:
+        world.remove(strangers[0], "stranger")
+        return
+    thing = world.dice.choice(user.STRANGERS)
+    ref = Ref(Kind(thing["kind"]), user.NAMESPACE, thing["metadata"]["name"])
+    if world.store.get(ref) is None:
+        world.submit(thing)
+
+
+# The calm half.
+
+
+def _prepare_calm(world: World) -> None:
+    """Let faults cease; let people set right, half of the time, what keeps the job waiting."""
+    world.say("", "it becomes calm")
+    world.weather, world.is_calm = CALM, True
+    del world.operators[1:]
+    if world.dice.random() < 0.5:
+        for ref in rest.strangers(world.store):
+            world.remove(ref, "stranger")
+    job = world.job
+    if job is not None and world.dice.random() < 0.6:
+        for broken, repair in user.UNSOUND:
+            if user.is_within(job["spec"], broken):
+                world.write(user.JOB, {"spec": repair})
+        if job["spec"]["runPolicy"].get("suspend"):
+            world.write(user.JOB, {"spec": {"runPolicy": {"suspend": False}}})
+
+
+def calm(world: World) -> None:
+    """Let the world come to rest. Raises Broken where it does not."""
+    [operator] = world.operators
+    idle_wakes = 0
+    for _ in range(CALM_TICKS_MAX):
+        world.wait(1)
+        before = world.store.version
+        world.control_jobs()
+        world.nodes.turn(1)
+        world.collect_garbage()
+        if operator.is_due:
+            operator.look()
+        if world.store.version != before or operator.failed:
+            idle_wakes = 0
+            continue
+        wakes_at = world.wakes_at
+        if wakes_at is None or idle_wakes == IDLE_WAKES_MAX:
+            return
+        idle_wakes += 1
+        world.now = max(world.now, wakes_at)
+    raise Broken(f"it does not come to rest: {rest.summary(world)}")
+
+
+def _check_path(world: World, practice: Practice | None) -> None:
+    """Raise Broken where a job that never had bad luck rests elsewhere than this one."""
+    job = world.job
+    if job is None or not rest.is_comparable(world):
+        return
+    metadata = {
+        name: job["metadata"][name]
+        for name in ("namespace", "name", "annotations")
+        if name in job["metadata"]
+    }
+    fresh = World(replace(world.setting, weather=CALM), Random(0), practice)
+    fresh.is_calm = True
+    fresh.submit({**job, "metadata": metadata})
+    calm(fresh)
+    rest.check(fresh)
+    have, want = rest.picture(world), rest.picture(fresh)
+    if have != want:
+        differ = [f"{key}: {have.get(key)} is not {want.get(key)}" for key in {**have, **want}
+                  if have.get(key) != want.get(key)]
+        raise Broken(f"it rests elsewhere than a job without its past: {'; '.join(differ)}")

@@ -1,0 +1,179 @@
+"""The machines of a world: a scheduler that knows gangs, and kubelets that know our pods.
+
+`cluster.pods` says what may happen to a pod. Here is what a pod waits for: its gang to be whole,
+what it mounts to be there, its workers to answer; and how the launcher's program ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mpijob.cluster.owners import controller
+from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
+from mpijob.cluster.pod_moves import break_down, next_init
+from mpijob.cluster.pods import FAULTS, LIFE, STOP_WELL, SUCCEED, Stage
+from mpijob.cluster.refusals import Refused
+from mpijob.core import names
+from mpijob.core.config import Gang
+from mpijob.core.job import Manifest
+from mpijob.core.plan import Kind, Ref
+from mpijob.core.policy.gang import PLUGINS_GROUP, VOLCANO_GROUP
+from mpijob.core.transport.ssh import WAIT_CONTAINER
+from mpijob.sim import user
+
+if TYPE_CHECKING:
+    from mpijob.sim.world import World
+
+_STAGES = {stage.name: stage for stage in (*LIFE, *FAULTS)}
+_SCHEDULE, _START_INIT = _STAGES["schedule"], _STAGES["start init container"]
+_END_INIT, _RUN, _STOP = _STAGES["end init container"], _STAGES["run"], _STAGES["stop"]
+_PROGRAM_FAILS = Stage("program fails", SUCCEED.applies, break_down(255))
+
+#: Which stage a fault of the weather is.
+STRIKES = {
+    "kill": _STAGES["delete"],
+    "evict": _STAGES["evict"],
+    "exhaust": _STAGES["run out of memory"],
+    "lose": _STAGES["lose node"],
+    "refuse": _STAGES["image refused"],
+}
+#: How often, while it is rough, a launcher's program that could end does.
+ENDING = 0.15
+#: How often a process that is told to end ends well.
+ENDING_WELL = 0.2
+
+
+class Nodes:
+    """Schedulers and kubelets. A pod's stages are worked out once a version of it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._stage: dict[str, Stage | None] = {}
+
+    def turn(self, share: float) -> None:
+        """Let each pod go one stage further, with a probability of `share`."""
+        world = self._world
+        for pod in world.store.list(Kind.POD):
+            if share < 1 and world.dice.random() >= share:
+                continue
+            stage = self._next(pod)
+            if stage is not None:
+                self._play(stage, pod)
+
+    def strike(self, fault: str) -> None:
+        """Let a fault strike one pod, where it can."""
+        stage = STRIKES[fault]
+        hit = [pod for pod in self._world.store.list(Kind.POD) if stage.applies(pod)]
+        if hit:
+            self._play(stage, self._world.dice.choice(hit))
+
+    def _play(self, stage: Stage, pod: Manifest) -> None:
+        world = self._world
+        if world.told is not None:
+            world.told("node", f"{stage.name}: {pod['metadata']['name']}")
+        try:
+            stage.play(world.store, pod, world.now)
+        except Refused as refused:
+            if world.told is not None:
+                world.told("node", f"refused: {refused}")
+        world.absorb()
+
+    def _next(self, pod: Manifest) -> Stage | None:
+        """Return what happens to a pod next, or None where it rests or waits."""
+        version = pod["metadata"]["resourceVersion"]
+        if version in self._stage:
+            stage = self._stage[version]
+        else:
+            stage = next((row for row in LIFE if row.applies(pod)), None)
+            self._stage[version] = stage
+        if stage is None:
+            return self._program_end(pod)
+        if stage is _SCHEDULE:
+            return stage if self._is_gang_whole(pod) else None
+        if stage is _START_INIT or stage is _RUN:
+            return stage if self._is_mountable(pod) else None
+        if stage is _END_INIT:
+            return stage if self._is_awaited(pod) else None
+        if stage is _STOP and not self._world.is_calm and self._world.dice.random() < ENDING_WELL:
+            return STOP_WELL
+        return stage
+
+    def _program_end(self, pod: Manifest) -> Stage | None:
+        """Return how the launcher's program ends now, or None where it goes on."""
+        owner = controller(pod)
+        if owner is None or owner["kind"] != Kind.JOB or not SUCCEED.applies(pod):
+            return None
+        world = self._world
+        if world.is_calm:
+            if next(self._missing_hosts(), None) is not None:
+                return None
+            return SUCCEED if world.ends_well else _PROGRAM_FAILS
+        if world.dice.random() >= ENDING:
+            return None
+        cut_off = next(self._missing_hosts(), None) is not None
+        fails = cut_off or world.strikes(world.weather.failure)
+        return _PROGRAM_FAILS if fails else SUCCEED
+
+    # What a pod waits for.
+
+    def _is_gang_whole(self, pod: Manifest) -> bool:
+        group = _group(pod, self._world.config.gang)
+        if group is None:
+            return True
+        store = self._world.store
+        found = store.get(Ref(Kind.POD_GROUP, user.NAMESPACE, group))
+        if found is None:
+            return False
+        members = sum(
+            _group(other, self._world.config.gang) == group
+            and phase(other) not in ENDED
+            and not is_deleting(other)
+            for other in store.list(Kind.POD)
+        )
+        return members >= int(found["spec"].get("minMember", 1))
+
+    def _is_mountable(self, pod: Manifest) -> bool:
+        store = self._world.store
+        for volume in pod["spec"].get("volumes") or ():
+            source = volume.get("configMap")
+            if source and store.get(Ref(Kind.CONFIG_MAP, user.NAMESPACE, source["name"])) is None:
+                return False
+            source = volume.get("secret")
+            if source and (
+                store.get(Ref(Kind.SECRET, user.NAMESPACE, source["secretName"])) is None
+            ):
+                return False
+        return True
+
+    def _is_awaited(self, pod: Manifest) -> bool:
+        """Say whether an init container is done: that which waits, once every worker answers."""
+        row = next_init(pod)
+        if row is None or not row.name.startswith(WAIT_CONTAINER):
+            return True
+        return next(self._missing_hosts(), None) is None
+
+    def _missing_hosts(self) -> Iterator[str]:
+        """Yield the workers in the hostfile that do not answer."""
+        store = self._world.store
+        config = store.get(Ref(Kind.CONFIG_MAP, user.NAMESPACE, names.config(user.NAME)))
+        hostfile: str = config["data"].get(names.HOSTFILE, "") if config is not None else ""
+        for line in hostfile.splitlines():
+            name = line.partition(".")[0]
+            if names.worker_index(name) is None:
+                continue
+            pod = store.get(Ref(Kind.POD, user.NAMESPACE, name))
+            if pod is None or phase(pod) != "Running" or is_deleting(pod):
+                yield name
+
+
+def _group(pod: Manifest, gang: Gang | None) -> str | None:
+    """Return the gang that a pod belongs to, or None."""
+    metadata = pod["metadata"]
+    if gang is Gang.VOLCANO:
+        found = metadata.get("annotations", {}).get(VOLCANO_GROUP)
+    elif gang is Gang.SCHEDULER_PLUGINS:
+        found = metadata.get("labels", {}).get(PLUGINS_GROUP)
+    else:
+        return None
+    return str(found) if found else None

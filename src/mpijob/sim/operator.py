@@ -1,0 +1,175 @@
+"""One operator process: what it has seen so far, kind by kind, and how it looks and acts.
+
+The decision, the performing and the cache are the real ones; what is drawn is what it gets to see,
+how its writes fare, and where it crashes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mpijob.core import build
+from mpijob.core.config import Config, KeyType
+from mpijob.core.job import Key
+from mpijob.core.observed import Observed
+from mpijob.core.plan import Kind, Plan, SecretContent
+from mpijob.core.reconcile import reconcile
+from mpijob.engine.cache import CHILD_KINDS, Cache
+from mpijob.engine.perform import Hands, perform
+from mpijob.ports import Change, ChangeType, Conflict, NotFound, Refused, Unreachable
+from mpijob.sim import user
+from mpijob.sim.objects import Crash, WeatheredObjects
+from mpijob.sim.trace import plan_line
+
+if TYPE_CHECKING:
+    from mpijob.sim.world import World
+
+KINDS = (Kind.MPI_JOB, *CHILD_KINDS)
+KEY = Key(user.NAMESPACE, user.NAME)
+#: How far back an operator may find itself after a restart, in changes.
+TRAVEL_MAX = 30
+
+Decide = Callable[[Observed, datetime, Config], Plan]
+Perform = Callable[..., Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """How operators work: the real way, or with a mistake that was made on purpose."""
+
+    decide: Decide = reconcile
+    perform: Perform = perform
+    cache: Callable[[], Cache] = Cache
+
+
+class SimKeys:
+    """The port `Keys`, without a key worth stealing."""
+
+    async def draw(
+        self,
+        content: SecretContent,
+        key_type: KeyType,  # noqa: ARG002 (the port's signature)
+        job: Key,  # noqa: ARG002
+    ) -> Mapping[str, bytes]:
+        """Return a Secret's data."""
+        names = build.USER_KEY_NAMES if content is SecretContent.USER_KEYS else build.HOST_KEY_NAMES
+        return {name: b"drawn" for name in sorted(names)}
+
+
+class Operator:
+    """An operator. `wake_at` is when it wants to look again even if nothing has changed."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.name = name
+        self.wake_at: datetime | None = None
+        self.failed = False
+        self._world = world
+        self._objects = WeatheredObjects(world, self)
+        self.seen_all = True
+        self.observed: Observed | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Start anew, with nothing but what a first list of each kind tells."""
+        world = self._world
+        self.wake_at, self.failed = None, True
+        self.cache = world.practice.cache()
+        self._hands = Hands(
+            self._objects,
+            SimKeys(),
+            world.config,
+            self.cache.learn,
+            self.cache.learn_deleted,
+            width=1,
+        )
+        self._cursors = {kind: self._list(kind) for kind in KINDS}
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the engine would have it look now."""
+        world = self._world
+        wakes = self.wake_at is not None and world.now >= self.wake_at
+        behind = any(self._cursors[kind] < len(world.feeds[kind]) for kind in KINDS)
+        return self.failed or wakes or behind
+
+    def look(self) -> None:
+        """Take in what the watches tell, look at the job, decide, and act."""
+        world = self._world
+        self._catch_up()
+        self.failed = False
+        self.wake_at = None
+        observed = self.observed = self.cache.observed(KEY)
+        if observed is None:
+            return
+        plan = world.practice.decide(observed, world.now, world.config)
+        self.wake_at = plan.wake_at
+        if world.told is not None:
+            world.told(self.name, plan_line(plan, observed))
+        if not plan.stages:
+            return
+        if not world.is_calm:
+            plan = _shuffled(plan, world)
+        try:
+            _drive(world.practice.perform(plan, observed.job.identity, self._hands, world.now))
+        except (Conflict, NotFound, Refused, Unreachable) as failure:
+            self.failed = True
+            if world.told is not None:
+                world.told(self.name, f"stops: {type(failure).__name__}: {failure}")
+        except Crash:
+            if world.told is not None:
+                world.told(self.name, "crashes, and starts anew")
+            self.begin()
+
+    def _catch_up(self) -> None:
+        """Take in all that is new, or of some kinds only a part."""
+        world, dice, stale = self._world, self._world.dice, self._world.weather.stale
+        self.seen_all = True
+        for kind in KINDS:
+            feed, begin = world.feeds[kind], self._cursors[kind]
+            end = len(feed)
+            if begin == end:
+                continue
+            if stale and dice.random() < stale:
+                end = dice.randint(begin, end)
+                self.seen_all = self.seen_all and end == len(feed)
+            for change in feed[begin:end]:
+                self.cache.apply(kind, change)
+            self._cursors[kind] = end
+
+    def _list(self, kind: Kind) -> int:
+        """Take in a list of a kind, as it is or once was, and return where to watch from."""
+        world, dice = self._world, self._world.dice
+        latest = version = world.store.version
+        travel = world.weather.travel
+        if travel and dice.random() < travel:
+            version = dice.randint(max(0, latest - TRAVEL_MAX), latest)
+        if version == latest:
+            for manifest in world.store.list(kind):
+                self.cache.apply(kind, Change(ChangeType.ADDED, manifest))
+            return len(world.feeds[kind])
+        for manifest in world.store.as_of(kind, version).values():
+            self.cache.apply(kind, Change(ChangeType.ADDED, manifest))
+        return bisect_right(world.versions[kind], version)
+
+
+def _shuffled(plan: Plan, world: World) -> Plan:
+    """Return the plan with each stage's steps in any order: they run at the same time."""
+    stages = tuple(
+        tuple(world.dice.sample(stage, len(stage))) if len(stage) > 1 else stage
+        for stage in plan.stages
+    )
+    return replace(plan, stages=stages)
+
+
+def _drive(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that never waits to its end."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise RuntimeError("a plan waited for something in a world where nothing waits")

@@ -1,0 +1,165 @@
+"""What people write: jobs from the whole space of sound ones, and the edits that they make."""
+
+from random import Random
+from typing import Any
+
+from mpijob.core import options
+from mpijob.core.job import CleanPodPolicy, Flavour, LauncherStart, Manifest, RestartPolicy
+from mpijob.core.plan import Kind, Ref
+
+NAMESPACE = "default"
+NAME = "pi"
+JOB = Ref(Kind.MPI_JOB, NAMESPACE, NAME)
+WORKERS_MAX = 4
+MULTI_KUEUE = "kueue.x-k8s.io/multikueue"
+
+_LAUNCHER = {"name": "mpi", "image": "example/mpi:1", "command": ["mpirun", "-n", "2", "train"]}
+_WORKER = {"name": "mpi", "image": "example/mpi:1"}
+#: A worker with a command of its own has a set-up of its own.
+_EQUIPPED = {**_WORKER, "command": ["/usr/sbin/sshd", "-De"]}
+
+
+def job(dice: Random) -> dict[str, Any]:
+    """Return a sound MPIJob's manifest, drawn from all of them."""
+    roles: dict[str, Any] = {"Launcher": _replica(dice, _LAUNCHER)}
+    workers = dice.choice((0, 1, 1, 2, 2, 2, 3, 3, WORKERS_MAX))
+    if workers:
+        image = dice.choice((_WORKER, _WORKER, _EQUIPPED))
+        roles["Worker"] = {"replicas": workers, **_replica(dice, image)}
+    annotations = {
+        option: value
+        for option, value in ((options.ELASTIC, "true"), (options.WAIT_FOR_WORKERS, "false"))
+        if dice.random() < 0.15
+    }
+    return {
+        "apiVersion": "kubeflow.org/v2beta1",
+        "kind": "MPIJob",
+        "metadata": {"namespace": NAMESPACE, "name": NAME, "annotations": annotations},
+        "spec": {
+            "slotsPerWorker": dice.choice((1, 2)),
+            "runLauncherAsWorker": dice.random() < 0.3,
+            "launcherCreationPolicy": dice.choice(
+                (LauncherStart.AT_STARTUP.value, LauncherStart.WHEN_WORKERS_READY.value)
+            ),
+            "mpiImplementation": dice.choice([flavour.value for flavour in Flavour]),
+            "runPolicy": _run_policy(dice, workers),
+            "mpiReplicaSpecs": roles,
+        },
+    }
+
+
+def _replica(dice: Random, container: Manifest) -> dict[str, Any]:
+    return {
+        "restartPolicy": dice.choice([policy.value for policy in RestartPolicy]),
+        "template": {"spec": {"containers": [container]}},
+    }
+
+
+def _run_policy(dice: Random, workers: int) -> dict[str, Any]:
+    said = {
+        "suspend": dice.random() < 0.2,
+        "cleanPodPolicy": dice.choice([policy.value for policy in CleanPodPolicy]),
+        "backoffLimit": dice.choice((None, 0, 1, 2, 3)),
+        "ttlSecondsAfterFinished": dice.choice((None, None, None, 0, 5, 90)),
+        "activeDeadlineSeconds": dice.choice((None, None, None, 40, 400)),
+        "managedBy": MULTI_KUEUE if dice.random() < 0.04 else None,
+        "schedulingPolicy": _scheduling(dice, workers),
+    }
+    return {field: value for field, value in said.items() if value is not None}
+
+
+def _scheduling(dice: Random, workers: int) -> Manifest | None:
+    if dice.random() < 0.6:
+        return None
+    said = {
+        "minAvailable": dice.choice((None, 1, workers + 1)),
+        "queue": dice.choice((None, "night")),
+    }
+    return {field: value for field, value in said.items() if value is not None}
+
+
+#: Edits after which a job is unsound, each with the one that repairs it.
+UNSOUND = (
+    ({"slotsPerWorker": -1}, {"slotsPerWorker": 1}),
+    ({"runPolicy": {"cleanPodPolicy": "Perhaps"}}, {"runPolicy": {"cleanPodPolicy": "All"}}),
+    ({"runPolicy": {"backoffLimit": -1}}, {"runPolicy": {"backoffLimit": 2}}),
+    ({"mpiImplementation": "PVM"}, {"mpiImplementation": Flavour.OPEN_MPI.value}),
+)
+
+
+def edit(dice: Random, spec: Manifest) -> dict[str, Any]:
+    """Return a merge patch of a job's spec: a sound change, or one that makes it unsound.
+
+    An unsound job is repaired before anything else.
+    """
+    for broken, repair in UNSOUND:
+        if all(is_within(spec.get(field), value) for field, value in broken.items()):
+            return dict(repair)
+    policy = spec["runPolicy"]
+    draw = dice.random()
+    if draw < 0.4:
+        return {"runPolicy": {"suspend": not policy.get("suspend")}}
+    if draw < 0.6 and "Worker" in spec["mpiReplicaSpecs"]:
+        return {"mpiReplicaSpecs": {"Worker": {"replicas": dice.randint(1, WORKERS_MAX)}}}
+    if draw < 0.7:
+        return dict(dice.choice(UNSOUND)[0])
+    return {"runPolicy": _changed_policy(dice)}
+
+
+def _changed_policy(dice: Random) -> dict[str, Any]:
+    return dice.choice(
+        (
+            {"cleanPodPolicy": dice.choice([policy.value for policy in CleanPodPolicy])},
+            {"backoffLimit": dice.choice((None, 0, 1, 2, 3))},
+            {"ttlSecondsAfterFinished": dice.choice((None, 0, 5, 90))},
+            {"activeDeadlineSeconds": dice.choice((None, 40, 400))},
+            {"schedulingPolicy": {"minAvailable": dice.choice((None, 1, 2))}},
+        )
+    )
+
+
+def is_within(value: object, part: object) -> bool:
+    """Say whether `part`, a merge patch, would change nothing of `value`."""
+    if isinstance(part, dict):
+        return isinstance(value, dict) and all(
+            is_within(value.get(key), inner) for key, inner in part.items()
+        )
+    return value == part
+
+
+#: Things of somebody else's under the names that a job needs.
+STRANGERS: tuple[dict[str, Any], ...] = (
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": NAMESPACE, "name": NAME},
+        "spec": {"selector": {"app": "other"}},
+    },
+    {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"namespace": NAMESPACE, "name": f"{NAME}-config"},
+        "data": {"hostfile": "theirs"},
+    },
+    {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"namespace": NAMESPACE, "name": f"{NAME}-ssh"},
+        "data": {"ssh-privatekey": "dGhlaXJz"},
+    },
+    {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": NAMESPACE, "name": f"{NAME}-worker-1"},
+        "spec": {"containers": [_WORKER]},
+    },
+    {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"namespace": NAMESPACE, "name": f"{NAME}-launcher"},
+        "spec": {
+            "suspend": True,
+            "template": {"spec": {"restartPolicy": "Never", "containers": [_LAUNCHER]}},
+        },
+    },
+)

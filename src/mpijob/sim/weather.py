@@ -1,0 +1,64 @@
+"""How likely each fault is in one history."""
+
+from dataclasses import dataclass, fields, replace
+from random import Random
+from typing import Self
+
+#: Off, rare, often. Off comes as often as both others, so that many seeds have few faults each.
+ODDS = (0.0, 0.0, 0.04, 0.3)
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """The odds of each fault, 0 to 1, per chance that it gets.
+
+    Of the operator: `crash` before a step; `lost_request` and `lost_answer` of a write; `stale`,
+    per kind and look, to see only a part of what is new; `gap`, a watch that begins again and
+    missed what lay between; `travel`, to start anew from an older state; `rivals`, that a second
+    operator runs. Of the world: `conflict`, somebody else writes; `theft`, a child is taken away;
+    `stranger`, somebody has one of our names; `kill`, `evict`, `exhaust` and `lose`: pods deleted,
+    evicted, out of memory, with their node; `refuse`, an image that cannot be pulled for now;
+    `failure` of the launcher's program; `leap` of the clock by minutes.
+    """
+
+    crash: float = 0.0
+    lost_request: float = 0.0
+    lost_answer: float = 0.0
+    stale: float = 0.0
+    gap: float = 0.0
+    travel: float = 0.0
+    rivals: float = 0.0
+    conflict: float = 0.0
+    theft: float = 0.0
+    stranger: float = 0.0
+    kill: float = 0.0
+    evict: float = 0.0
+    exhaust: float = 0.0
+    lose: float = 0.0
+    refuse: float = 0.0
+    failure: float = 0.0
+    leap: float = 0.0
+
+    @classmethod
+    def drawn(cls, dice: Random) -> Self:
+        """Return a weather in which each fault is off, rare or often by itself.
+
+        So some seeds isolate a fault, and others pile them up (swarm testing).
+        """
+        return cls(*[dice.choice(ODDS) for _ in fields(cls)])
+
+    @property
+    def is_current(self) -> bool:
+        """Whether operators always see all there is."""
+        return not (self.stale or self.gap or self.travel)
+
+    def faults(self) -> tuple[str, ...]:
+        """Return the names of the faults that can happen."""
+        return tuple(field.name for field in fields(self) if getattr(self, field.name))
+
+    def without(self, fault: str) -> Self:
+        """Return this weather with one fault off."""
+        return replace(self, **{fault: 0.0})
+
+
+CALM = Weather()
