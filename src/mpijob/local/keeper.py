@@ -50,21 +50,27 @@ class Keeper:
     """The life of one pod."""
 
     def __init__(
-        self, pod: PodMessage, channel: socket.socket, env: dict[str, str], *, namespaced: bool
+        self,
+        pod: PodMessage,
+        channel: socket.socket,
+        envs: tuple[dict[str, str], dict[str, str]],
+        *,
+        namespaced: bool,
     ) -> None:
         """Take charge of `pod`.
 
         Args:
             pod: What runs in it, and as whom.
             channel: Where the runtime speaks; its end is the end of the pod.
-            env: What the runtime gives every process of the pod, unless a container says else.
+            envs: What the runtime gives every process of the pod, unless a container says else;
+                and what it gives those that may know their host.
             namespaced: This is process 1 of a pid namespace, not a subreaper among others.
         """
         self._pod = pod
         self._channel = channel
-        self._env = env
+        self._env, self._host_env = envs
         self._marks = {
-            processes.RUNTIME_MARK: env[processes.RUNTIME_MARK],
+            processes.RUNTIME_MARK: self._env[processes.RUNTIME_MARK],
             processes.POD_MARK: pod["uid"],
         }
         self._namespaced = namespaced
@@ -144,7 +150,10 @@ class Keeper:
             return start(marked, argv, (nothing, output, output), guarded=not self._namespaced)
 
     def _marked(self, container: ContainerMessage, mark: str, value: str) -> ContainerMessage:
-        return {**container, "env": {**self._env, **container["env"], **self._marks, mark: value}}
+        known = self._env
+        if mark == _EXEC_MARK or not self._pod["launcher"]:
+            known = {**self._env, **self._host_env}
+        return {**container, "env": {**known, **container["env"], **self._marks, mark: value}}
 
     # What the runtime and the agents say.
 
@@ -348,12 +357,16 @@ def _answer(agent: socket.socket, text: str) -> None:
 
 
 def keep(
-    pod: PodMessage, channel: socket.socket, env: dict[str, str], *, namespaced: bool
+    pod: PodMessage,
+    channel: socket.socket,
+    envs: tuple[dict[str, str], dict[str, str]],
+    *,
+    namespaced: bool,
 ) -> NoReturn:
     """Be the keeper of `pod`, in a process that was just forked for it; never returns."""
     with contextlib.suppress(OSError):
         kernel.set_name("mpijob-pod")
     try:
-        Keeper(pod, channel, env, namespaced=namespaced).run()
+        Keeper(pod, channel, envs, namespaced=namespaced).run()
     finally:
         os._exit(71)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         init: list[ContainerMessage]
         containers: list[ContainerMessage]
         exec_container: str
+        launcher: bool
         mounts: list[MountMessage]
         keep: list[str]
         hosts: str

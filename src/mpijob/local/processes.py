@@ -117,6 +117,12 @@ def end_descendants(reap: Callable[[], object]) -> None:
     reap()
 
 
+def end_below(top: int) -> None:
+    """Kill `top`, a child of this process, and all that is below it."""
+    for process in [top, *descendants(top)]:
+        _kill(process)
+
+
 def _kill(process: int) -> None:
     with contextlib.suppress(OSError):
         os.kill(process, signal.SIGKILL)

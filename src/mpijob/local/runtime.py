@@ -28,11 +28,11 @@ environment, folder and user of the pod's `exec_container`. A host whose pod is 
 waited for: `rsh_wait_s` where it is known (`expect`, or its pod was started), else
 `unknown_wait_s`. Name the job's hosts with `expect` before its launcher starts.
 
-Every process of a pod gets, unless its container's env says else: HOSTNAME and MPIJOB_HOST (the
-pod's host name), TMPDIR (a folder of the pod's own with a short path), MPIJOB_RSH_FOLDER, and in
-plain mode Open MPI's per-host folders for shared memory. MPIJOB_RUNTIME, MPIJOB_POD_UID and
-MPIJOB_CONTAINER or MPIJOB_EXEC mark it as ours and cannot be overridden. Nothing else is
-inherited: PATH, HOME, USER, LANG are the caller's to give.
+Every process of a pod gets, unless its container's env says else: TMPDIR (a folder of the pod's
+own with a short path) and MPIJOB_RSH_FOLDER; and, but for the containers of a launcher, HOSTNAME
+and MPIJOB_HOST (the pod's host name) and in plain mode Open MPI's per-host folders for shared
+memory. MPIJOB_RUNTIME, MPIJOB_POD_UID and MPIJOB_CONTAINER or MPIJOB_EXEC mark it as ours and
+cannot be overridden. Nothing else is inherited: PATH, HOME, USER, LANG are the caller's to give.
 
 Two modes, told by `runtime.namespaced`:
 
@@ -122,6 +122,9 @@ class Pod:
     init: tuple[Container, ...] = ()
     #: Where rsh commands run; "" is the first container.
     exec_container: str = ""
+    #: It runs mpirun, which hands its environment on to ranks on other hosts. So its containers
+    #: are not given what belongs to their own host alone; see above.
+    launcher: bool = False
     mounts: tuple[Mount, ...] = ()
     #: Paths that stay visible whatever is mounted above them: the MPI's prefix and the like.
     keep: tuple[str, ...] = ()
@@ -385,6 +388,7 @@ def _pod_message(pod: Pod) -> messages.PodMessage:
         "init": [_container_message(container) for container in pod.init],
         "containers": [_container_message(container) for container in pod.containers],
         "exec_container": pod.exec_container or pod.containers[0].name,
+        "launcher": pod.launcher,
         "mounts": [_mount_message(mount) for mount in pod.mounts],
         "keep": list(pod.keep),
         "hosts": pod.hosts,

@@ -127,10 +127,13 @@ class Server:
     def _write_record(self) -> int:
         """Leave word of this runtime for `sweep`; return the lock that says it is alive."""
         os.makedirs(os.path.dirname(self._record), exist_ok=True)
-        handle = os.open(self._record, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        draft = f"{self._record}.new"
+        handle = os.open(draft, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
         text = json.dumps({"folders": [self._folder, self._shm], "process": os.getpid()})
         os.write(handle, text.encode())
+        # It gets its name when it is locked, or a sweep in between would take it for a dead one's.
+        os.rename(draft, self._record)
         return handle
 
     def _write_agent(self) -> None:
@@ -231,7 +234,8 @@ class Server:
             }
             channel.sendall(json.dumps(report).encode())
             os._exit(0)
-        keep(message, channel, env, namespaced=self._namespaced)
+        env_of_host = self._host_env_of(message)
+        keep(message, channel, (env, env_of_host), namespaced=self._namespaced)
 
     def _kept(self) -> list[str]:
         """Return what pods need to see of the machine whatever they mount."""
@@ -242,21 +246,30 @@ class Server:
         """Return the environment that every process of a pod has, unless a container says else."""
         hostname = message["hostname"]
         env = {
-            "HOSTNAME": hostname,
-            "MPIJOB_HOST": hostname,
             rsh.FOLDER: self._folder,
             "TMPDIR": f"{self._folder}/tmp/{hostname}",
             processes.RUNTIME_MARK: self._settings["token"],
         }
         folders = [env["TMPDIR"]]
         if not self._namespaced:
-            # Pods share /dev/shm and the host's name here, so Open MPI's files would collide.
             folders.append(f"{self._shm}/{hostname}")
-            env["OMPI_MCA_btl_sm_backing_directory"] = folders[-1]
-            env["OMPI_MCA_btl_vader_backing_directory"] = folders[-1]
         for folder in folders:
             os.makedirs(folder, exist_ok=True)
             os.chmod(folder, 0o1777)
+        return env
+
+    def _host_env_of(self, message: PodMessage) -> dict[str, str]:
+        """Return what else a process has because it runs on this pod's host.
+
+        mpirun hands its own environment to ranks on other hosts (MPICH's all of it, Open MPI's
+        its settings). So a launcher's containers must not have these; what comes by rsh has.
+        """
+        hostname = message["hostname"]
+        env = {"HOSTNAME": hostname, "MPIJOB_HOST": hostname}
+        if not self._namespaced:
+            # Pods share /dev/shm and the machine's name here, so Open MPI's files would collide.
+            env["OMPI_MCA_btl_sm_backing_directory"] = f"{self._shm}/{hostname}"
+            env["OMPI_MCA_btl_vader_backing_directory"] = f"{self._shm}/{hostname}"
         return env
 
     def _hear_keeper(self, descriptor: int) -> None:
@@ -301,10 +314,18 @@ class Server:
         while pod.channel.fileno() >= 0:
             self._hear_keeper(pod.channel.fileno())
         if not self._namespaced:
-            token = f"{processes.RUNTIME_MARK}={self._settings['token']}"
-            processes.end_marked(token, f"{processes.POD_MARK}={uid}")
+            self._end_orphans(f"{processes.POD_MARK}={uid}")
         del self._pods[uid]
         self._tell({"event": "gone", "uid": uid, "at": time.time()})
+
+    def _end_orphans(self, mark: str) -> None:
+        """Kill what a keeper that was itself killed has left: it is below this process now."""
+        processes.end_marked(mark, f"{processes.RUNTIME_MARK}={self._settings['token']}")
+        keepers = {pod.keeper for pod in self._pods.values()}
+        own = os.getpid()
+        for process, parent in processes.parents().items():
+            if parent == own and process not in keepers:
+                processes.end_below(process)
 
     # Agents.
 
