@@ -1,9 +1,11 @@
 """The Job controller does what Kubernetes' does, and leaves the same statuses behind."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 
 from mpijob.cluster import jobs
 from mpijob.cluster.store import Store
@@ -11,6 +13,7 @@ from mpijob.core.plan import Kind, Ref
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 JOB = Ref(Kind.JOB, "default", "j")
+RECORDED = Path(__file__).with_name("recorded.yaml")
 AT = "2026-01-01T12:00:00Z"
 
 
@@ -90,9 +93,8 @@ def test_a_job_has_one_pod_made_after_its_template(job):
         "ownerReferences": [{"kind": "MPIJob", "name": "x", "uid": "y"}],
     }
     (pod,) = Bench(manifest).pods
-    metadata = pod["metadata"]
-    name = metadata.pop("name")
-    assert name.startswith("j-")
+    metadata = dict(pod["metadata"])
+    assert metadata.pop("name").startswith("j-")
     assert metadata == {
         "namespace": "default",
         "generateName": "j-",
@@ -120,6 +122,24 @@ def test_a_job_has_one_pod_made_after_its_template(job):
             }
         ],
     }
+
+
+@pytest.fixture
+def recorded():
+    """A Job and its pod as a real server held them."""
+    return {m["kind"]: m for m in yaml.safe_load_all(RECORDED.read_text())}
+
+
+def test_a_job_is_stored_as_a_real_server_stored_it(recorded):
+    stored = Store().create(recorded["Job"], now=NOON, uid="uid-of-job")
+    assert stored["spec"] == recorded["Job"]["spec"]
+
+
+def test_a_pod_is_made_as_a_real_controller_made_it(recorded):
+    pod = Store().create(jobs.pod_of(recorded["Job"]), now=NOON, uid="uid-of-pod", suffix="ds4tp")
+    own = ("creationTimestamp", "resourceVersion")
+    metadata = {name: value for name, value in pod["metadata"].items() if name not in own}
+    assert (metadata, pod["spec"]) == (recorded["Pod"]["metadata"], recorded["Pod"]["spec"])
 
 
 def test_a_job_that_runs_says_so(bench):
