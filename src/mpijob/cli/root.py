@@ -34,6 +34,7 @@ SECTIONS = {
         "mpijob.cli.delete": "Stop jobs and remove them with all that they made.",
     },
     "This machine": {
+        "mpijob.cli.doctor": "Say what this machine can run, and what to do about what it cannot.",
         "mpijob.cli.version": "Print the version of mpijob, of the job API and of Python.",
         "mpijob.cli.completion": "Print the script that completes mpijob's words in a shell.",
     },
