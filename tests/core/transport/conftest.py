@@ -1,4 +1,4 @@
-"""Pods that run for real: with an sshd, networks of their own, and the manifests as we build them."""
+"""Pods that run for real: an sshd, networks of their own, and the manifests as we build them."""
 
 import asyncio
 import json

@@ -8,7 +8,8 @@ and connects is gone with it. Reads a cluster from standard input, as JSON:
 - `uid`: whom the image has for its user;
 - `path`: where the image has its programs.
 
-The image is this machine's own file system, but for `/etc/passwd`, which knows sshd's user.
+The image is this machine's own file system, but for `/etc/passwd`, which knows sshd's user,
+and `/etc/shadow`, which locks root as some images do.
 """
 
 import ctypes
@@ -109,6 +110,9 @@ def _image(folder, hosts):
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files\n")
     with (etc / "passwd").open("a") as passwd:
         passwd.write("sshd:x:998:998::/run/sshd:/usr/sbin/nologin\n")
+    shadow = (etc / "shadow").read_text().splitlines(keepends=True)
+    others = [line for line in shadow if not line.startswith("root:")]
+    (etc / "shadow").write_text("".join(["root:!locked::0:99999:7:::\n", *others]))
     _run("mount", "--bind", str(etc), "/etc")
     for path in ("/run", "/root"):
         _run("mount", "-t", "tmpfs", "tmpfs", path)

@@ -103,7 +103,7 @@ newline='
 '
 # What a login sets itself, what Kubernetes says of services, and what cannot be written.
 environment() {
-    for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+    for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p' | sort -u); do
         eval "value=\${$name-} set=\${$name+set}"
         [ -n "$set" ] || continue # It was a line of another one's value.
         case $name in

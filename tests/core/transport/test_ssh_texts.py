@@ -1,0 +1,394 @@
+"""The scripts that run in users' pods, tried in every shell that is here, among small stand-ins."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mpijob.core.transport import ssh_texts
+
+SCRIPTS = {
+    "wait_for_workers.sh": ssh_texts.WAIT_FOR_WORKERS,
+    "prepare_ssh.sh": ssh_texts.PREPARE_SSH,
+    "start_sshd.sh": ssh_texts.START_SSHD,
+}
+SHELLS = {
+    name: command
+    for name, command in {
+        "sh": ["sh"],
+        "bash": ["bash"],
+        "busybox": ["busybox", "sh"],
+    }.items()
+    if shutil.which(command[0])
+}
+# What the scripts may use of an image beside ssh.
+ORDINARY = (
+    "cat",
+    "chmod",
+    "date",
+    "grep",
+    "id",
+    "sed",
+    "sort",
+    "tail",
+    "tr",
+    "uniq",
+    "env",
+    "mkdir",
+)
+
+KEYSCAN = """#!/bin/sh
+# Answers for the hosts in the file `up`, in the way of ssh-keyscan for ports other than 22.
+echo "ssh-keyscan $*" >>"$WORLD/calls"
+while read -r host; do
+    if grep -qx "$host" "$WORLD/up"; then echo "[$host]:2222 ssh-ed25519 AAAA"; fi
+done
+echo "connect to the others: Connection refused" >&2
+"""
+SSH = """#!/bin/sh
+# Gets through to the hosts in the file `up`; its `-G` says port 2022.
+echo "ssh $*" >>"$WORLD/calls"
+case " $* " in *" -G "*) echo "user me"; echo "port 2022"; exit 0 ;; esac
+for word; do
+    if grep -qx "$word" "$WORLD/up"; then exit 0; fi
+done
+echo "ssh: connect to host: Connection refused" >&2
+exit 255
+"""
+# Time passes in the tests when a script sleeps: the world becomes what `next` makes of it.
+SLEEP = """#!/bin/sh
+[ -e "$WORLD/next" ] || exit 1
+. "$WORLD/next"
+"""
+
+
+class World:
+    """A folder that is a script's whole PATH, and the files by which its programs agree."""
+
+    def __init__(self, folder: Path, shell: list[str]):
+        self.folder = folder
+        self.path = folder / "bin"
+        self.path.mkdir()
+        for program in ("sh", *ORDINARY):
+            (self.path / program).symlink_to(shutil.which(program))
+        self.shell = [shutil.which(shell[0]), *shell[1:]]
+        self.has(sleep=SLEEP)
+
+    def has(self, **programs: str) -> None:
+        for name, text in programs.items():
+            path = self.path / name.replace("_", "-")
+            path.unlink(missing_ok=True)
+            path.write_text(text)
+            path.chmod(0o755)
+
+    def file(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def run(self, script: str, *arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+        path = self.file(script, SCRIPTS[script])
+        return subprocess.run(
+            [*self.shell, str(path), *map(str, arguments)],
+            env={"PATH": str(self.path), "WORLD": str(self.folder), "HOME": "/home/me", **env},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@pytest.fixture(params=SHELLS.values(), ids=SHELLS)
+def world(tmp_path, request):
+    return World(tmp_path, request.param)
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+@pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
+def test_every_shell_can_read_it(shell, text):
+    read = subprocess.run([*shell, "-n"], input=text, capture_output=True, text=True, check=False)
+    assert (read.returncode, read.stderr) == (0, "")
+
+
+HOSTS = "a.pi.ns.svc slots=2\nb.pi.ns.svc slots=2\n"
+
+
+def waited(world, hostfile=HOSTS, launcher="pi-launcher", port="2222", known="", *options):
+    hosts = world.file("hostfile", hostfile)
+    done = world.run("wait_for_workers.sh", hosts, launcher, port, known, *options)
+    return done.returncode, re.sub(r"after \d+ s", "after … s", done.stdout), done.stderr
+
+
+def test_it_ends_when_all_workers_answer(world):
+    world.has(ssh_keyscan=KEYSCAN)
+    world.file("up", "a.pi.ns.svc\nb.pi.ns.svc\n")
+    assert waited(world) == (0, "all 2 workers answer, after … s\n", "")
+
+
+def test_it_names_those_it_still_waits_for(world):
+    world.has(ssh_keyscan=KEYSCAN)
+    world.file("up", "a.pi.ns.svc\n")
+    world.file("next", 'echo b.pi.ns.svc >>"$WORLD/up"')
+    said = "waiting for 1 of 2 workers: b \nall 2 workers answer, after … s\n"
+    assert waited(world) == (0, said, "")
+
+
+def test_it_names_a_few_of_many(world):
+    world.has(ssh_keyscan=KEYSCAN)
+    hosts = [f"w{index}.pi.ns.svc" for index in range(9)]
+    world.file("up", "")
+    world.file("next", 'sed "s/ .*//" "$WORLD/hostfile" >"$WORLD/up"')
+    hostfile = "".join(f"{host} slots=1\n" for host in hosts)
+    said = "waiting for 9 of 9 workers: w0 w1 w2 w3 w4 ... \nall 9 workers answer, after … s\n"
+    assert waited(world, hostfile) == (0, said, "")
+
+
+def test_it_does_not_wait_for_the_launcher_itself(world):
+    world.has(ssh_keyscan=KEYSCAN)
+    world.file("up", "a.pi.ns.svc\nb.pi.ns.svc\n")
+    own = "pi-launcher.pi.ns.svc slots=2\n" + HOSTS
+    assert waited(world, own) == (0, "all 2 workers answer, after … s\n", "")
+
+
+def test_it_reads_hydras_hostfile(world):
+    world.has(ssh_keyscan=KEYSCAN)
+    world.file("up", "a.pi.ns.svc\nb.pi.ns.svc\n")
+    assert waited(world, HOSTS.replace(" slots=", ":")) == (
+        0,
+        "all 2 workers answer, after … s\n",
+        "",
+    )
+
+
+def test_it_waits_for_nobody_who_is_no_longer_wanted(world):
+    world.has(ssh_keyscan=KEYSCAN)
+    world.file("up", "a.pi.ns.svc\n")
+    world.file("next", 'echo "a.pi.ns.svc slots=2" >"$WORLD/hostfile"')
+    said = "waiting for 1 of 2 workers: b \nall 1 workers answer, after … s\n"
+    assert waited(world) == (0, said, "")
+
+
+def test_it_asks_every_host_in_one_process(world):
+    world.has(ssh_keyscan=KEYSCAN)
+    world.file("up", "a.pi.ns.svc\nb.pi.ns.svc\n")
+    waited(world)
+    assert world.calls() == ["ssh-keyscan -T 2 -p 2222 -f -"]
+
+
+KINDS = {
+    "Ed25519": ("*.pi.ns.svc ssh-ed25519 AAAA\n", "ed25519"),
+    "ECDSA": ("*.pi.ns.svc ecdsa-sha2-nistp256 AAAA\n", "ecdsa"),
+}
+
+
+@pytest.mark.parametrize(("line", "kind"), KINDS.values(), ids=KINDS)
+def test_it_asks_for_the_kind_of_key_that_the_hosts_have(world, line, kind):
+    world.has(ssh_keyscan=KEYSCAN)
+    world.file("up", "a.pi.ns.svc\nb.pi.ns.svc\n")
+    waited(world, HOSTS, "pi-launcher", "2222", world.file("known_hosts", line))
+    assert world.calls() == [f"ssh-keyscan -T 2 -p 2222 -t {kind} -f -"]
+
+
+def test_ssh_says_which_port_it_would_use(world):
+    world.has(ssh_keyscan=KEYSCAN, ssh=SSH)
+    world.file("up", "a.pi.ns.svc\nb.pi.ns.svc\n")
+    waited(world, HOSTS, "pi-launcher", "", "", "-F", "mine")
+    assert world.calls() == [
+        "ssh -G -F mine a.pi.ns.svc",
+        "ssh-keyscan -T 2 -p 2022 -f -",
+    ]
+
+
+def test_without_ssh_the_port_is_the_usual_one(world):
+    world.has(ssh_keyscan=KEYSCAN)
+    world.file("up", "a.pi.ns.svc\nb.pi.ns.svc\n")
+    waited(world, HOSTS, "pi-launcher", "")
+    assert world.calls() == ["ssh-keyscan -T 2 -p 22 -f -"]
+
+
+def test_without_keyscan_ssh_itself_is_tried(world):
+    world.has(ssh=SSH)
+    world.file("up", "a.pi.ns.svc\n")
+    world.file("next", 'echo b.pi.ns.svc >>"$WORLD/up"')
+    said = "waiting for 1 of 2 workers: b \nall 2 workers answer, after … s\n"
+    assert waited(world, HOSTS, "pi-launcher", "2222", "", "-F", "mine") == (0, said, "")
+
+
+ANSWERS = ("Permission denied (publickey).", "Host key verification failed.")
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_sshd_that_turns_us_away_is_there(world, answer):
+    world.has(ssh=f'#!/bin/sh\necho "{answer}" >&2\nexit 255\n')
+    assert waited(world) == (0, "all 2 workers answer, after … s\n", "")
+
+
+def test_where_nothing_can_be_asked_the_launcher_goes_on(world):
+    said = "cannot wait for the workers: this image has neither ssh-keyscan nor ssh\n"
+    assert waited(world) == (0, said, "")
+
+
+def test_an_ssh_that_does_not_know_its_user_cannot_be_asked(world):
+    world.has(ssh='#!/bin/sh\necho "No user exists for uid 4321" >&2\nexit 255\n')
+    world.has(id="#!/bin/sh\necho 4321\n")
+    said = "cannot wait: this image has no ssh-keyscan, and ssh knows no uid 4321\n"
+    assert waited(world) == (0, said, "")
+
+
+def test_it_ends_when_it_is_told_to(world):
+    world.has(ssh_keyscan=KEYSCAN)
+    world.file("up", "")
+    world.file("next", "kill -TERM $PPID")
+    assert waited(world) == (143, "waiting for 2 of 2 workers: a b \n", "")
+
+
+@pytest.fixture
+def drawn(world):
+    folder = world.folder / "drawn"
+    folder.mkdir()
+    (folder / "id").write_text("the private key\n")
+    (folder / "authorized_keys").write_text("the public key\n")
+    (world.folder / "keys").mkdir()
+    return folder
+
+
+def prepared(world, drawn, *command):
+    return world.run("prepare_ssh.sh", drawn, world.folder / "keys", *command)
+
+
+def test_keys_belong_to_who_runs_and_to_no_other(world, drawn):
+    prepared(world, drawn)
+    made = world.folder / "keys" / "id"
+    found = made.stat()
+    assert (made.read_text(), stat.S_IMODE(found.st_mode), found.st_uid) == (
+        "the private key\n",
+        0o600,
+        os.getuid(),
+    )
+
+
+KNOWN = "#!/bin/sh\necho me:x:4321:4321::/home/me:/bin/sh\n"
+UNKNOWN = "#!/bin/sh\nexit 2\n"
+LINE = "mpijob:x:4321:4321:MPI job:/home/me:/bin/sh\n"
+NAMES = {
+    "a user that the image knows": (KNOWN, ""),
+    "a user that it does not know": (UNKNOWN, LINE),
+    "nobody who could tell": (None, LINE),
+}
+
+
+@pytest.mark.parametrize(("getent", "line"), NAMES.values(), ids=NAMES)
+def test_the_passwd_knows_the_user(world, drawn, getent, line):
+    world.has(id="#!/bin/sh\necho 4321\n", **({"getent": getent} if getent else {}))
+    prepared(world, drawn)
+    passwd = world.folder / "keys" / "passwd"
+    found = (passwd.read_text(), stat.S_IMODE(passwd.stat().st_mode))
+    assert found == (Path("/etc/passwd").read_text() + line, 0o644)
+
+
+def test_it_is_done_twice_without_harm(world, drawn):
+    world.has(id="#!/bin/sh\necho 4321\n")
+    prepared(world, drawn)
+    prepared(world, drawn)
+    text = (world.folder / "keys" / "passwd").read_text()
+    assert text == Path("/etc/passwd").read_text() + LINE
+
+
+def test_it_then_becomes_the_command(world, drawn):
+    done = prepared(world, drawn, "cat", world.folder / "keys" / "id")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the private key\n", "")
+
+
+def test_without_its_keys_it_fails(world, drawn):
+    (drawn / "id").chmod(0)
+    (drawn / "id").unlink()
+    (drawn / "id").symlink_to("nowhere")
+    assert prepared(world, drawn, "sh").returncode != 0
+
+
+SSHD = """#!/bin/sh
+echo "sshd $*" >>"$WORLD/calls"
+[ "$1" = -t ] && [ -e "$WORLD/old" ] || exit 0
+echo "Bad configuration option: SetEnv" >&2
+exit 255
+"""
+
+
+@pytest.fixture
+def sshd(world):
+    """Start sshd, as a user, and return what was said and the configuration that it was given."""
+    world.has(id="#!/bin/sh\necho 1000\n", sshd=SSHD)
+
+    def start(**env):
+        config, copy = world.file("config", "Port 2222\n"), world.folder / "copy"
+        done = world.run("start_sshd.sh", config, copy, **env)
+        ours = (f' "PATH={world.path}"', f' "WORLD={world.folder}"')
+        settings = copy.read_text()
+        for setting in ours:
+            settings = settings.replace(setting, "")
+        return done.stderr, settings
+
+    return start
+
+
+def test_it_becomes_sshd_with_our_configuration(world, sshd):
+    sshd()
+    copy = world.folder / "copy"
+    assert world.calls() == [f"sshd -t -f {copy}", f"sshd -De -f {copy}"]
+
+
+VARIABLES = {
+    "a word": ({"MODEL": "big"}, ' "MODEL=big"'),
+    "blanks, quotes and dollars": ({"SAYS": "it's $5 #1"}, ' "SAYS=it\'s $5 #1"'),
+    "an empty one": ({"NVIDIA_VISIBLE_DEVICES": ""}, ' "NVIDIA_VISIBLE_DEVICES="'),
+    "a port of the user's own": ({"MASTER_PORT": "29500"}, ' "MASTER_PORT=29500"'),
+    "not what Kubernetes says of services": (
+        {
+            "KUBERNETES_PORT": "tcp://10.0.0.1:443",
+            "REDIS_SERVICE_HOST": "10.0.0.2",
+            "REDIS_PORT_6379_TCP_ADDR": "10.0.0.2",
+            "REDIS_PORT": "tcp://10.0.0.2:6379",
+        },
+        "",
+    ),
+    "not what a login sets": ({"USER": "root", "HOSTNAME": "pi-worker-0", "SSH_TTY": "x"}, ""),
+}
+
+
+@pytest.mark.parametrize(("env", "settings"), VARIABLES.values(), ids=VARIABLES)
+def test_ranks_get_the_workers_environment(sshd, env, settings):
+    assert sshd(**env) == ("", f"Port 2222\nSetEnv{settings}\n")
+
+
+UNSPEAKABLE = {"lines": "one\nTWO=2", "quotes": '{"a": 1}', "backslashes": "a\\b"}
+
+
+@pytest.mark.parametrize("value", UNSPEAKABLE.values(), ids=UNSPEAKABLE)
+def test_what_cannot_be_handed_on_is_said(sshd, value):
+    assert sshd(ODD=value) == (
+        "ranks will not see ODD: it has quotes or lines in it\n",
+        "Port 2222\nSetEnv\n",
+    )
+
+
+def test_an_old_sshd_runs_without(world, sshd):
+    world.file("old", "")
+    said = "this sshd is older than 7.8 and knows no SetEnv: ranks will not see the environment\n"
+    assert sshd() == ("Bad configuration option: SetEnv\n" + said, "Port 2222\n")
+
+
+def test_an_image_without_sshd_is_told_so(world):
+    world.has(id="#!/bin/sh\necho 1000\n")
+    done = world.run("start_sshd.sh", "config", "copy", PATH=str(world.path))
+    here = any(
+        Path(folder, "sshd").exists() for folder in ("/usr/sbin", "/usr/local/sbin", "/sbin")
+    )
+    want = "This image has no sshd. Install openssh-server in it, or give the worker a command.\n"
+    assert here or (done.returncode, done.stderr) == (127, want)
