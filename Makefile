@@ -13,9 +13,10 @@ BIN := $(VENV)/bin
 #   .mpi/openmpi4   Debian's Open MPI 4.1, unpacked
 #   .mpi/sshd       Debian's sshd, unpacked, or a link to the machine's own
 # An MPI is a prefix with bin/mpirun and lib/; MPI4PY_LIBMPI=PREFIX/lib makes the mpi4py of .venv use
-# it, so one environment serves all three. MPIJOB_MPI_PATH names both to the programs that run here.
+# it, so one environment serves all three. MPIJOB_MPI_PATH names them to what runs here, that of
+# .venv first, so that a job that does not choose runs on it.
 MPI := .mpi
-export MPIJOB_MPI_PATH := $(CURDIR)/$(MPI)/mpich/bin:$(CURDIR)/$(MPI)/openmpi4/bin
+export MPIJOB_MPI_PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(MPI)/mpich/bin:$(CURDIR)/$(MPI)/openmpi4/bin
 UV := $(BIN)/uv
 # uv reads no file of the user's; the variables that say which index to use still count.
 export UV_NO_CONFIG := 1

@@ -1,4 +1,4 @@
-"""What the engine needs of the outside, as protocols. Adapters are held to them by tests/contract."""
+"""What the engine needs of the outside, as protocols; tests/contract holds adapters to them."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass

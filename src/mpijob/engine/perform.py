@@ -10,6 +10,7 @@ from typing import assert_never
 
 from mpijob.api import v2beta1
 from mpijob.api.events import event
+from mpijob.api.manifest import version_of
 from mpijob.core import names
 from mpijob.core.config import Config
 from mpijob.core.job import Identity, Manifest
@@ -95,7 +96,7 @@ async def _perform_step(step: Step, job: Identity, hands: Hands, now: datetime) 
             hands.learn(Kind.MPI_JOB, told)
         case Confirm(version):
             there = await objects.get(names.job_ref(job))
-            if there["metadata"]["resourceVersion"] != version:
+            if version_of(there) != version:
                 raise Conflict(f"MPIJob {job.key} has changed since it was looked at")
         case Create(ref, manifest):
             hands.learn(ref.kind, await objects.create(manifest))
