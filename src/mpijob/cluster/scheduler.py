@@ -82,21 +82,38 @@ def place(pod: Manifest, nodes: Sequence[Manifest], pods: Iterable[Manifest]) ->
         nodes: The nodes there are.
         pods: The pods there are; those on a node that have not ended take up room.
     """
+    return place_beside(pod, nodes, taken_by(pods))
+
+
+def place_beside(
+    pod: Manifest, nodes: Sequence[Manifest], taken: Mapping[str, Amounts]
+) -> Placed | Held:
+    """Return what `place` does, from what is taken of each node already (see `taken_by`)."""
     if not nodes:
         return Held(NO_NODES)
-    asked, used = requests(pod), _used(pods)
+    asked = requests(pod)
     open_nodes: list[tuple[Fraction, str]] = []
     refusals: list[_Refusal] = []
     for node in nodes:
         name = node["metadata"]["name"]
         room = _amounts(node.get("status", {}).get("allocatable") or {})
-        taken = used.get(name, {})
-        refusal = _unfit(pod, node) or _full(asked, room, taken)
+        used = taken.get(name, {})
+        refusal = _unfit(pod, node) or _full(asked, room, used)
         if refusal is None:
-            open_nodes.append((_fullness(room, taken), name))
+            open_nodes.append((_fullness(room, used), name))
         else:
             refusals.append(refusal)
     return Placed(min(open_nodes)[1]) if open_nodes else Held(_told(pod, refusals))
+
+
+def taken_by(pods: Iterable[Manifest]) -> dict[str, Amounts]:
+    """Return what pods take of each node, by its name; those that have ended take nothing."""
+    taken: dict[str, Amounts] = {}
+    for pod in pods:
+        node = pod["spec"].get("nodeName")
+        if node and phase(pod) not in ENDED:
+            taken[node] = _with_pod(taken.get(node, {}), pod)
+    return taken
 
 
 def schedule(store: Store, *, now: datetime) -> int:
@@ -104,11 +121,13 @@ def schedule(store: Store, *, now: datetime) -> int:
 
     The more important come first, then the older.
     """
-    pods, count = store.list(Kind.POD), 0
+    nodes, pods = store.list(Kind.NODE), store.list(Kind.POD)
+    taken, count = taken_by(pods), 0
     for pod in sorted(filter(_waits, pods), key=_turn):
-        match place(pod, store.list(Kind.NODE), store.list(Kind.POD)):
+        match place_beside(pod, nodes, taken):
             case Placed(node):
                 store.bind(ref_of(pod), node, now=now)
+                taken[node] = _with_pod(taken.get(node, {}), pod)
                 count += 1
             case Held(message):
                 status = held_status(pod, message, now)
@@ -163,14 +182,8 @@ def _most(one: Amounts, other: Amounts) -> dict[str, Fraction]:
     return {name: max(one.get(name, Fraction(0)), other.get(name, Fraction(0))) for name in names}
 
 
-def _used(pods: Iterable[Manifest]) -> dict[str, dict[str, Fraction]]:
-    used: dict[str, dict[str, Fraction]] = {}
-    for pod in pods:
-        node = pod["spec"].get("nodeName")
-        if node and phase(pod) not in ENDED:
-            taken = {**requests(pod), "pods": Fraction(1)}
-            used[node] = _sum(used.get(node, {}), taken)
-    return used
+def _with_pod(taken: Amounts, pod: Manifest) -> Amounts:
+    return _sum(taken, {**requests(pod), "pods": Fraction(1)})
 
 
 def _unfit(pod: Manifest, node: Manifest) -> _Refusal | None:
