@@ -12,6 +12,7 @@ from mpijob.cluster import defaults, update
 from mpijob.cluster.checks import metadata_of_new, named, require, served
 from mpijob.cluster.history import Change, ChangeType, Snapshot, ref_of, snapshot_of
 from mpijob.cluster.immutable import problems
+from mpijob.cluster.job_rules import status_problems
 from mpijob.cluster.kinds import RESOURCES, qualified
 from mpijob.cluster.merge import merge_patch
 from mpijob.cluster.refusals import (
@@ -272,6 +273,8 @@ class Store:
             return old
         if not subresource:
             self._admitted(ref, new, problems(ref.kind, old, new) + self._admit(new))
+        elif ref.kind is Kind.JOB:
+            self._admitted(ref, new, tuple(status_problems(old, new)))
         if update.is_released(new):
             return self._put(ChangeType.DELETED, ref, new, now)
         return self._put(ChangeType.MODIFIED, ref, new, now)

@@ -1,0 +1,54 @@
+"""What a write may not make of a batch/v1 Job's status: an end stays an end, counts only grow.
+
+Source: `ValidateJobUpdateStatus`, Kubernetes 1.36 (pkg/apis/batch/validation).
+"""
+
+from collections.abc import Iterator
+
+from mpijob.core.job import Manifest, Problem
+
+TERMINAL = ("Failed", "Complete", "FailureTarget")
+CONDITIONS = "status.conditions"
+
+
+def status_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
+    """Yield what is wrong with the status of `new`, which was `old`."""
+    was, now = old.get("status") or {}, new.get("status") or {}
+    had, has = _true_conditions(was), _true_conditions(now)
+    for name in TERMINAL:
+        if name in had and name not in has:
+            yield _wrong(CONDITIONS, f"cannot disable the terminal {name}=True condition")
+    if "SuccessCriteriaMet" in had and "SuccessCriteriaMet" not in has:
+        yield _wrong(CONDITIONS, "cannot disable the SuccessCriteriaMet=True condition")
+    for name in ("failed", "succeeded"):
+        if now.get(name, 0) < was.get(name, 0):
+            detail = f"cannot decrease the {name} counter"
+            yield _wrong(f"status.{name}", detail, str(now.get(name, 0)))
+    if now.get("ready", 0) > now.get("active", 0) and was.get("ready") != now.get("ready"):
+        detail = "cannot set more ready pods than active"
+        yield _wrong("status.ready", detail, str(now["ready"]))
+    yield from _time_problems(old, new)
+
+
+def _time_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
+    was, now = old.get("status") or {}, new.get("status") or {}
+    if "Complete" in _true_conditions(was) and was.get("completionTime") != now.get(
+        "completionTime"
+    ):
+        yield _wrong("status.completionTime", "completionTime cannot be mutated")
+    started_at = was.get("startTime")
+    if started_at is None or started_at == now.get("startTime") or new["spec"].get("suspend"):
+        return
+    resumes = "Suspended" in _true_conditions(was) and "Suspended" not in _true_conditions(now)
+    if not resumes:
+        detail = "startTime cannot be removed for unsuspended job"
+        yield Problem("status.startTime", "Required value", detail)
+
+
+def _true_conditions(status: Manifest) -> set[str]:
+    rows = status.get("conditions") or ()
+    return {row["type"] for row in rows if row["status"] == "True"}
+
+
+def _wrong(path: str, detail: str, value: str | None = None) -> Problem:
+    return Problem(path, "Invalid value", detail, value)
