@@ -210,3 +210,18 @@ def with_value(manifest, path, value):
 def test_any_value_in_any_field_gives_an_answer(path, value):
     answer = job(msgspec.json.encode(with_value(FULL, path, value)))
     assert isinstance(answer, MPIJob | Rejected)
+
+
+def test_all_wrong_types_are_told_at_once():
+    wrong = {
+        "spec": {
+            "slotsPerWorker": "two",
+            "runPolicy": {"suspend": "no"},
+            "mpiReplicaSpecs": {"Launcher": {"template": {"spec": {"containers": "none"}}}},
+        }
+    }
+    assert [problem.field for problem in job(wrong).problems] == [
+        "spec.slotsPerWorker",
+        "spec.runPolicy.suspend",
+        "spec.mpiReplicaSpecs[Launcher].template.spec.containers",
+    ]

@@ -14,6 +14,7 @@ import msgspec
 
 from mpijob.api.status import StatusWire, decode_status, encode_status, moment, status_of
 from mpijob.api.template import check_template
+from mpijob.cluster.admission import type_problems
 from mpijob.core.default import defaulted
 from mpijob.core.draft import Draft, ReplicaDraft, settled
 from mpijob.core.job import (
@@ -215,10 +216,13 @@ def _look_closely(manifest: Manifest | bytes, error: msgspec.ValidationError) ->
     if not isinstance(plain, Mapping):
         return Rejected(Identity(Key("", ""), "", ""), (_problem(error),))
     status = decode_status(plain.get("status"))
-    if plain.get("status") is not None:
-        draft = decode({key: value for key, value in plain.items() if key != "status"})
-        return replace(draft, status=status)
-    return Rejected(_salvaged_identity(plain), (_problem(error),), status, _managed_by(plain))
+    intent = {key: value for key, value in plain.items() if key != "status"}
+    if "status" in plain:
+        return replace(decode(intent), status=status)
+    # Null is a wrong type at the server's door, yet the decoder takes it for nothing said.
+    found = tuple(problem for problem in type_problems(intent) if problem.value != '"null"')
+    identity = _salvaged_identity(plain)
+    return Rejected(identity, found or (_problem(error),), status, _managed_by(plain))
 
 
 def _salvaged_identity(plain: Manifest) -> Identity:

@@ -37,13 +37,15 @@ class Reader:
     """Turns the events of one text into JSON, and remembers where each field stands.
 
     `complaints` holds what is wrong with keys and values but does not keep the rest from being
-    read. What does raises Invalid at once.
+    read; what does raises Invalid at once. `empty` names the fields to which nothing is given: a
+    null says as much as no field, so the JSON is without them.
     """
 
     def __init__(self, text: str, name: str) -> None:
         self.name = name
         self.positions: dict[Path, Position] = {}
         self.complaints: list[Complaint] = []
+        self.empty: list[str] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
         self._expanded = 0
@@ -55,6 +57,7 @@ class Reader:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 self.positions.clear()
+                self.empty.clear()
                 self._anchors.clear()
                 first = next(self._events)
                 yield self._value(first, ()), _position(first)
@@ -128,13 +131,15 @@ class Reader:
                 continue
             self.positions[inner] = _position(event)
             values[key] = self._value(next(self._events), inner)
+            if values[key] is None:
+                self.empty.append(spelled(inner))
         self._expanded += 1
         for event, source in merged:
             for mapping in source if isinstance(source, list) else [source]:
                 if not isinstance(mapping, Mapping):
                     self._refuse(event, path, "only mappings can be merged by <<")
                 values = {**mapping, **values}
-        return values
+        return {key: value for key, value in values.items() if value is not None}
 
     def _key(self, event: yaml.Event, path: Path) -> Any:
         """Return a key's text, _MERGE for `<<`, None (and a complaint) for what is no text."""

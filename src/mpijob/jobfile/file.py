@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mpijob.core.finding import Finding, Severity
 from mpijob.core.job import Manifest
@@ -18,7 +18,7 @@ from mpijob.jobfile.kind import kind_findings
 if TYPE_CHECKING:
     import yaml
 
-    from mpijob.jobfile.document import Path
+    from mpijob.jobfile.document import Path, Reader
 
 #: An API server takes requests of up to 3 MiB: no larger job can run anywhere.
 BYTES_MAX = 3 << 20
@@ -33,11 +33,15 @@ _PART = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """An MPIJob's manifest as plain JSON, and where in which file each of its fields stands."""
+    """An MPIJob's manifest as plain JSON, and where in which file each of its fields stands.
+
+    `remarks` are about what the manifest no longer shows: fields to which nothing is given.
+    """
 
     name: str
     manifest: Manifest
     positions: Mapping["Path", Position] = field(default_factory=dict)
+    remarks: tuple[Finding, ...] = ()
 
     def position(self, path: str) -> Position | None:
         """Return where the field of that path stands, or the nearest field around it.
@@ -91,29 +95,50 @@ def parse(data: bytes, name: str) -> JobFile:
 
     from mpijob.jobfile.document import Reader
 
-    reader = Reader(text, name)
-    manifest: Any = None
-    positions: dict[Path, Position] = {}
     try:
-        for document, begins in reader.documents():
-            if document is None:
-                continue
-            if manifest is not None:
-                raise Invalid([*reader.complaints, _second(name, begins)])
-            manifest, positions = document, dict(reader.positions)
+        file = _only_document(Reader(text, name))
     except yaml.YAMLError as error:
-        raise Invalid([*reader.complaints, _malformed(text, name, error)]) from error
-    if reader.complaints:
-        raise Invalid(reader.complaints)
-    if manifest is None:
-        raise _fault(name, "the file is empty", "`mpijob init` writes a job file to begin with.")
-    if not isinstance(manifest, Mapping):
-        kind = "a list" if isinstance(manifest, list) else "a single value"
-        raise _fault(name, f"the file holds {kind}, where a job begins with apiVersion and kind")
-    file = JobFile(name, manifest, positions)
-    if findings := kind_findings(manifest):
+        raise Invalid([_malformed(text, name, error)]) from error
+    if findings := kind_findings(file.manifest):
         raise Invalid(file.complaints(findings))
     return file
+
+
+def _only_document(reader: "Reader") -> JobFile:
+    """Return the one document of a text that is not empty; it must be a mapping."""
+    name = reader.name
+    found: JobFile | None = None
+    for document, begins in reader.documents():
+        if document is None:
+            continue
+        if found is not None:
+            raise Invalid([*reader.complaints, _second(name, begins)])
+        if not isinstance(document, Mapping):
+            kind = "a list" if isinstance(document, list) else "a single value"
+            message = f"the file holds {kind}, where a job begins with apiVersion and kind"
+            raise _fault(name, message, position=begins)
+        remarks = tuple(map(_nothing_given, filter(_worth_a_word, reader.empty)))
+        found = JobFile(name, document, dict(reader.positions), remarks)
+    if reader.complaints:
+        raise Invalid(reader.complaints)
+    if found is None:
+        raise _fault(name, "the file is empty", "`mpijob init` writes a job file to begin with.")
+    return found
+
+
+def _worth_a_word(field: str) -> bool:
+    """Say whether an empty field is one that a person left empty, and no tool."""
+    return not field.endswith("creationTimestamp") and field != "status"
+
+
+def _nothing_given(field: str) -> Finding:
+    """Return the finding that a field has no value."""
+    return Finding(
+        Severity.WARNING,
+        field,
+        "nothing is given here, which a cluster may refuse",
+        "Leave the field out, or mind the indentation of what belongs to it.",
+    )
 
 
 def _limited(stream: BinaryIO, name: str) -> bytes:
