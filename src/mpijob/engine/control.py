@@ -71,6 +71,10 @@ class Engine:
         finally:
             self._queue.close()
 
+    async def idle(self) -> None:
+        """Return once every plan that was begun has been performed to its end."""
+        await self._queue.idle()
+
     async def look(self, key: Key) -> Plan | None:
         """Look at one job, decide, and perform. Return the plan, or None where there is no job.
 

@@ -22,6 +22,7 @@ class Queue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._wake: asyncio.Event = asyncio.Event()
+        self._given_back: asyncio.Event = asyncio.Event()
 
     def add(self, key: Key) -> None:
         """Have `key` looked at as soon as a worker is free; once, however often it is asked for."""
@@ -69,6 +70,13 @@ class Queue:
         if key in self._again:
             self._again.discard(key)
             self.add(key)
+        self._given_back.set()
+
+    async def idle(self) -> None:
+        """Return once no key is due and none is with a worker."""
+        while self._due or self._busy:
+            self._given_back.clear()
+            await self._given_back.wait()
 
     def forget(self, key: Key) -> None:
         """Drop what is planned for a key that is no more."""

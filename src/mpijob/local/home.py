@@ -65,24 +65,64 @@ class JobFolder:
         return self.path / "supervisor.log"
 
     @property
-    def pods(self) -> Path:
-        """The pods' own folders, gone with their pods."""
-        return self.path / "pods"
+    def settings(self) -> Path:
+        """How the job is to run on this machine."""
+        return self.path / "settings.json"
 
     @property
-    def logs(self) -> Path:
-        """What containers wrote, kept until the job is deleted."""
-        return self.path / "logs"
+    def pods(self) -> Path:
+        """The pods' own folders, kept until the job is deleted: their logs are in there."""
+        return self.path / "pods"
+
+    def pod(self, name: str, uid: str) -> PodFolder:
+        """Return the folder of one pod; another pod that came under its name has another."""
+        return PodFolder(self.pods / f"{name}-{uid[:8]}")
 
     def made(self) -> JobFolder:
         """Return this folder, made where it was not there."""
-        for folder in (self.path, self.pods, self.logs):
+        for folder in (self.path, self.pods):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self
 
     def remove(self) -> None:
         """Remove the folder and all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PodFolder:
+    """What is kept of one pod."""
+
+    path: Path
+
+    @property
+    def volumes(self) -> Path:
+        """Its volumes, gone when it has ended."""
+        return self.path / "volumes"
+
+    @property
+    def logs(self) -> Path:
+        """What its containers wrote, a folder each, in it a file for each time it was started."""
+        return self.path / "logs"
+
+    def log(self, container: str, attempt: int) -> Path:
+        """Return the log file of a container's start number `attempt`, from 0."""
+        return self.logs / container / f"{attempt}.log"
+
+    def termination(self, container: str) -> Path:
+        """Return the file in which a container leaves its last words."""
+        return self.path / "termination" / container
+
+    def made(self) -> PodFolder:
+        """Return this folder, made where it was not there."""
+        self.logs.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return self
+
+    def shed(self) -> None:
+        """Remove all that an ended pod has no more use for: everything but its logs."""
+        for entry in self.path.iterdir() if self.path.exists() else ():
+            if entry != self.logs and entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
 
 
 def home_path(environment: Mapping[str, str], hostname: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from random import SystemRandom
 from typing import TypeVar
 
-from mpijob.cluster import dice, refusals
+from mpijob.cluster import dice, garbage, refusals
 from mpijob.cluster.store import Store
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
@@ -26,6 +26,11 @@ class LocalObjects:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
+    @property
+    def journal(self) -> Journal:
+        """The journal behind the objects."""
+        return self._journal
+
     async def get(self, ref: Ref) -> Manifest:
         """Return the object as the journal has it now. Raises NotFound, Unreachable."""
         self._journal.catch_up()
@@ -37,7 +42,7 @@ class LocalObjects:
     async def create(self, manifest: Manifest) -> Manifest:
         """Store a new object and return it as stored. Raises Conflict where the name is taken."""
         uid, suffix, now = dice.uid(DICE), dice.suffix(DICE), self._journal.now()
-        return self._written(lambda store: store.create(manifest, now=now, uid=uid, suffix=suffix))
+        return self.written(lambda store: store.create(manifest, now=now, uid=uid, suffix=suffix))
 
     async def patch(
         self, ref: Ref, fields: Manifest, *, version: str = "", subresource: str = ""
@@ -47,7 +52,7 @@ class LocalObjects:
         Raises Conflict where `version` is given and not the latest, NotFound where it is gone.
         """
         now = self._journal.now()
-        return self._written(
+        return self.written(
             lambda store: store.patch(
                 ref, fields, now=now, version=version, subresource=subresource
             )
@@ -64,8 +69,9 @@ class LocalObjects:
         def action(store: Store) -> None:
             if store.get(ref) is not None:
                 store.delete(ref, now=now, uid=uid)
+                garbage.collect(store, now=now)
 
-        self._written(action)
+        self.written(action)
 
     async def watch(self, kind: Kind) -> AsyncIterator[Change]:
         """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising."""
@@ -88,8 +94,8 @@ class LocalObjects:
         finally:
             self._journal.unsubscribe(feed)
 
-    def _written(self, action: Callable[[Store], Answer]) -> Answer:
-        """Write, and translate the cluster's refusals into the port's."""
+    def written(self, action: Callable[[Store], Answer]) -> Answer:
+        """Write to the journal, with the cluster's refusals translated into the port's."""
         try:
             return self._journal.write(action)
         except (refusals.AlreadyExists, refusals.Conflict) as taken:

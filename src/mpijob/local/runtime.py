@@ -65,6 +65,7 @@ from mpijob.local import messages
 
 #: Says how pods run where the caller does not: "plain", "namespaces" or "auto".
 MODE_VARIABLE = "MPIJOB_LOCAL_PODS"
+_SERVER = "mpijob.local.server"
 _MODES = ("auto", "namespaces", "plain")
 #: A pod with a large environment fits in a line of this length.
 _LINE_MAX = 1 << 24
@@ -208,7 +209,7 @@ class Runtime:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         ready: messages.Report,
-        run_folder: str,
+        settings: messages.SettingsMessage,
     ) -> None:
         """Not for callers: see `launch`."""
         self._process = process
@@ -220,11 +221,13 @@ class Runtime:
         #: Why they do not; "" where they do.
         self.plain_because = ready["message"]
         #: A folder of this runtime's own, gone when it ends; its path is short.
-        self.run_folder = run_folder
+        self.run_folder = settings["run_folder"]
         #: The rsh agent's path, the same inside and outside of pods.
-        self.agent = f"{run_folder}/rsh"
+        self.agent = f"{self.run_folder}/rsh"
         #: Holds the pods' shared memory, a folder a host name, in plain mode.
         self.shm_folder = ready["shm_folder"]
+        #: What all its processes carry in MPIJOB_RUNTIME, and nothing else does.
+        self.token = settings["token"]
 
     @classmethod
     async def launch(
@@ -274,7 +277,7 @@ class Runtime:
             writer.close()
             process.wait()
             raise RuntimeFailed(ready["message"])
-        runtime = cls(process, reader, writer, ready, run_folder)
+        runtime = cls(process, reader, writer, ready, settings)
         runtime.expect(expect)
         return runtime
 
@@ -358,7 +361,7 @@ def _start_process(settings: messages.SettingsMessage, descriptor: int) -> subpr
     source = str(Path(__file__).parents[2])
     program = (
         f"import sys; sys.path.append({source!r}); "
-        "from mpijob.local.server import main; main(sys.argv[1], int(sys.argv[2]))"
+        f"from {_SERVER} import main; main(sys.argv[1], int(sys.argv[2]))"
     )
     with open(f"{settings['run_folder']}/runtime.log", "ab") as log:
         return subprocess.Popen(

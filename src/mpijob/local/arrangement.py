@@ -1,0 +1,126 @@
+"""What a job's pods have of this machine: its MPI, its paths, its environment, its hosts file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mpijob.core import names
+from mpijob.core.job import Flavour, MPIJob
+from mpijob.local import mpi_env
+from mpijob.local.hosts import hosts_file
+from mpijob.local.machine import Machine
+from mpijob.local.mpi import PATH_VARIABLE, Family, Mpi, installed, preferred
+from mpijob.local.placement import Node
+from mpijob.local.runtime import Runtime
+from mpijob.local.settings import Settings
+from mpijob.local.workload import Surroundings
+
+_FAMILIES = {
+    Flavour.OPEN_MPI: Family.OPENMPI,
+    Flavour.MPICH: Family.MPICH,
+    Flavour.INTEL: Family.INTEL,
+}
+#: What to say where an MPI is missing.
+_ADVICE = {
+    Family.OPENMPI: "install one with: pip install 'mpijob[local]'",
+    Family.MPICH: "install one with: pip install 'mpijob[mpich]'",
+    Family.INTEL: "install one with: pip install impi-rt",
+}
+#: Hosts file entries for workers that may come later, when the job is scaled up.
+_ROOM_TO_GROW = 64
+
+
+def node_of(machine: Machine, settings: Settings) -> Node:
+    """Return this machine as the scheduler sees it."""
+    return Node(
+        name=machine.hostname,
+        cpus=f"{machine.cpu_milli}m",
+        memory=str(machine.memory_bytes),
+        gpus=machine.gpus,
+        oversubscribe=settings.oversubscribe,
+    )
+
+
+def hosts_of(job: MPIJob) -> tuple[str, ...]:
+    """Return the host names of the job: the launcher's, then the workers' in order."""
+    workers = (names.worker(job.name, index) for index in range(job.worker_count))
+    return (names.launcher(job.name), *workers)
+
+
+def chosen_mpi(mpis: Iterable[Mpi], flavour: Flavour, wanted: str) -> Mpi | str:
+    """Return the MPI that a job runs with, or why there is none and what to do.
+
+    Args:
+        mpis: Those that were found, the preferred first.
+        flavour: What the job file asks for.
+        wanted: What the person asks for: a family, a path, or "" for what the job file does.
+
+    """
+    found = list(mpis)
+    if wanted and wanted not in {family.value for family in Family}:
+        place = os.path.abspath(wanted)
+        for mpi in found:
+            if place in (mpi.mpirun, mpi.prefix, os.path.dirname(mpi.mpirun)):
+                return mpi
+        return f"there is no MPI at {wanted}: name an mpirun, or the folder that its bin is in"
+    family = Family(wanted) if wanted else _FAMILIES[flavour]
+    fitting = preferred(found, family)
+    if fitting is not None:
+        return fitting
+    others = ", ".join(mpi.title for mpi in found) or "none at all"
+    return (
+        f"the job is for {flavour.value}, and no such MPI is found on this machine "
+        f"(found: {others}); {_ADVICE[family]}"
+    )
+
+
+def surroundings(
+    job: MPIJob, settings: Settings, machine: Machine, runtime: Runtime, cache: Path
+) -> Surroundings:
+    """Return what the job's pods have of this machine; `cache` remembers which MPIs there are."""
+    search = {**os.environ, **_path_to(settings.mpi)}
+    mpi = chosen_mpi(installed(search, cache=cache), job.flavour, settings.mpi)
+    env = dict(settings.environment)
+    keep = [sys.prefix, settings.folder]
+    if isinstance(mpi, Mpi):
+        slots = job.slots_per_worker * len(names.rank_hosts(job))
+        around = mpi_env.Surroundings(
+            agent=runtime.agent,
+            rank_count=slots,
+            cpu_count=machine.cpu_count,
+            path=env.get("PATH", os.defpath),
+            library_path=env.get("LD_LIBRARY_PATH", ""),
+        )
+        env |= mpi_env.environment(mpi, around)
+        keep.append(mpi.prefix)
+    return Surroundings(
+        folder=settings.folder,
+        environment=env,
+        namespaced=runtime.namespaced,
+        keep=tuple(keep),
+        no_mpi="" if isinstance(mpi, Mpi) else mpi,
+        hosts=hosts_text(job) if runtime.namespaced else "",
+    )
+
+
+def hosts_text(job: MPIJob) -> str:
+    """Return the job's hosts file, with room for workers that come later."""
+    count = job.worker_count + _ROOM_TO_GROW
+    pods = [names.launcher(job.name), *(names.worker(job.name, i) for i in range(count))]
+    rows = [(names.host(job, pod, ""), pod) for pod in pods]
+    try:
+        machine = Path("/etc/hosts").read_text(errors="replace")
+    except OSError:
+        machine = "127.0.0.1 localhost\n"
+    return hosts_file(rows, machine)
+
+
+def _path_to(wanted: str) -> Mapping[str, str]:
+    """Return the variable that makes an MPI be found that the person has named by its path."""
+    if "/" not in wanted:
+        return {}
+    path = os.path.abspath(wanted)
+    return {PATH_VARIABLE: os.path.dirname(path) if os.path.isfile(path) else path}
