@@ -26,6 +26,7 @@ from typing import TypeVar
 
 import msgspec
 
+from mpijob.cluster.admission import admit
 from mpijob.cluster.store import Change, ChangeType, Snapshot, Store, ref_of, snapshot_of
 from mpijob.cluster.times import moment, stamp
 from mpijob.core.job import Manifest
@@ -130,7 +131,7 @@ class Journal:
                 self._append(changes)
                 self._database.execute("COMMIT")
             except BaseException:
-                self._store = Store.restored(before)
+                self._store = _restored(before)
                 raise
         self._tell(changes)
         if changes:
@@ -203,19 +204,19 @@ class Journal:
             if change.type is not ChangeType.DELETED:
                 found[key] = manifest
             changes.append(change)
-        self._store = Store.restored(Snapshot(changes[-1].version, objects))
+        self._store = _restored(Snapshot(changes[-1].version, objects))
         return changes
 
     def _jump(self, new: Snapshot) -> list[Change]:
         """Take a whole new state in, and return what must have happened in between."""
         old = self._store.snapshot()
-        self._store = Store.restored(new)
+        self._store = _restored(new)
         return [*_differences(old, new, self._now())]
 
     def _loaded(self) -> Store:
         with self._guarded(), self._transaction("BEGIN"):
             version = self._database.execute("SELECT version FROM reach").fetchone()[0]
-            return Store.restored(self._read_all(version))
+            return _restored(self._read_all(version))
 
     def _read_all(self, version: int) -> Snapshot:
         rows = self._database.execute("SELECT manifest FROM objects")
@@ -251,6 +252,10 @@ class Journal:
             if mine:
                 feed.pending.extend(mine)
                 feed.wake()
+
+
+def _restored(snapshot: Snapshot) -> Store:
+    return Store.restored(snapshot, admit=admit)
 
 
 def _differences(old: Snapshot, new: Snapshot, at: datetime) -> Iterator[Change]:
