@@ -48,6 +48,12 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(scope="session")
+def every_case():
+    """Every case, by its name."""
+    return CASES
+
+
+@pytest.fixture(scope="session")
 def cases():
     """Every case that came to have children."""
     return [CASES[name] for name in WITH_CHILDREN]
