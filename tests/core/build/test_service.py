@@ -48,5 +48,5 @@ def test_names_are_published_before_anything_is_ready_defect_2(a_job):
 
 
 def test_the_service_has_the_jobs_own_name_defect_21(a_job):
-    """Kept from mpi-operator v0.8.2: hostfiles and clients count on it. Who is there first is told."""
+    """Kept from mpi-operator v0.8.2, since hostfiles and clients count on it."""
     assert build.service(a_job())["metadata"]["name"] == "pi"
