@@ -48,9 +48,10 @@ def manifest_findings(manifest: Manifest) -> Iterator[Finding]:
 
 def _namelessness(manifest: Manifest) -> Iterator[Problem]:
     """Yield that a job has no name, nor a prefix of which the server could make one."""
-    metadata = manifest.get("metadata")
-    known = metadata if isinstance(metadata, Mapping) else {}
-    if not known.get("name") and not known.get("generateName"):
+    metadata = manifest.get("metadata", {})
+    if not isinstance(metadata, Mapping):
+        return
+    if not metadata.get("name") and not metadata.get("generateName"):
         yield Problem("metadata.name", REQUIRED, "name or generateName is required")
 
 
