@@ -202,9 +202,9 @@ SPOKEN = {
     ),
     "no image": (
         draft(worker={"image": ""}),
-        "warning",
+        "advice",
         f"{WORKER}.image",
-        "no image is named, which a cluster cannot do without",
+        "no image is named, which only one machine can do without",
         "",
     ),
     "more slots than CPUs": (

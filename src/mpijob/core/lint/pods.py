@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from mpijob.core.draft import LAUNCHER, WORKER, Draft
-from mpijob.core.finding import Finding, error, warning
+from mpijob.core.finding import Finding, advice, error, warning
 from mpijob.core.lint.hints import did_you_mean
 from mpijob.core.lint.templates import ROLES, Part, main_container, pod_spec
 
@@ -36,8 +36,9 @@ def _placeholders(spec: Part) -> Iterator[Finding]:
     for container in (*spec.parts("initContainers"), *spec.parts("containers")):
         image = container.text("image")
         if not image:
-            yield warning(
-                f"{container.path}.image", "no image is named, which a cluster cannot do without"
+            yield advice(
+                f"{container.path}.image",
+                "no image is named, which only one machine can do without",
             )
         elif _PLACEHOLDER.fullmatch(image.partition(":")[0].upper()) or _HOLE.search(image):
             yield warning(
