@@ -1,9 +1,14 @@
 """All that is said of a job file, with its place and a hint."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mpijob.api.v2beta1 import job
 from mpijob.core.finding import Severity
+from mpijob.core.job import MPIJob
 from mpijob.jobfile import Invalid, errors, inspected, parse
+from mpijob.jobfile.inspection import manifest_findings
 
 GOOD = """\
 apiVersion: kubeflow.org/v2beta1
@@ -130,3 +135,38 @@ def test_a_top_level_field_of_any_type_is_no_crash(name):
     for value in ("[]", "5", "text", "{a: [1]}", "null", "true"):
         text = f"apiVersion: kubeflow.org/v2beta1\nkind: MPIJob\n{name}: {value}\n"
         assert errors(parse(text.encode(), "job.yaml"))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+def paths(value, path=()):
+    yield path
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from paths(inner, (*path, key))
+
+
+def with_value(manifest, path, value):
+    if not path:
+        return value
+    copy = list(manifest) if isinstance(manifest, list) else dict(manifest)
+    copy[path[0]] = with_value(manifest[path[0]], path[1:], value)
+    return copy
+
+
+MANIFEST = parse(GOOD.encode(), "job.yaml").manifest
+SPECS = sorted(
+    (path for path in paths(MANIFEST) if path[:1] not in (("kind",), ("apiVersion",), ())), key=str
+)
+
+
+@given(st.sampled_from(SPECS), json_values)
+def test_a_job_with_any_value_in_any_field_is_told_or_can_be_run(path, value):
+    manifest = with_value(MANIFEST, path, value)
+    told = any(one.severity is Severity.ERROR for one in manifest_findings(manifest))
+    assert told or isinstance(job(manifest), MPIJob)
