@@ -8,7 +8,7 @@ from mpijob.core.default import defaulted
 from mpijob.core.draft import Draft, ReplicaDraft
 from mpijob.core.finding import Severity
 from mpijob.core.job import Identity, Key, Problem, SchedulingPolicy
-from mpijob.core.lint import hint, lint
+from mpijob.core.lint import FINDINGS_MAX, hint, lint
 
 LAUNCHER = "spec.mpiReplicaSpecs[Launcher].template.spec.containers[0]"
 WORKER = "spec.mpiReplicaSpecs[Worker].template.spec.containers[0]"
@@ -339,6 +339,13 @@ def test_lint_says(job, severity, field, message, mend):
     assert [(one.severity, one.field, one.message, one.hint) for one in lint(job)] == [
         (Severity(severity), field, message, mend)
     ]
+
+
+def test_a_job_with_no_end_of_mistakes_is_told_some():
+    mounts = [{"name": "dat", "mountPath": f"/{index}"} for index in range(5000)]
+    volumes = [{"name": f"data-{index}"} for index in range(5000)]
+    job = draft(worker={"volumeMounts": mounts}, pods={"volumes": volumes})
+    assert len(lint(job)) == FINDINGS_MAX
 
 
 PLACEHOLDERS = {

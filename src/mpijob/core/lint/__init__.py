@@ -5,6 +5,7 @@ what their author wants; the rules look at the job alone, never at a cluster or 
 """
 
 from collections.abc import Iterable
+from itertools import chain, islice
 
 from mpijob.core.draft import Draft
 from mpijob.core.finding import Finding
@@ -15,22 +16,26 @@ from mpijob.core.lint.resources import resource_findings
 from mpijob.core.lint.users import user_findings
 from mpijob.core.lint.words import UnknownField, unknown_findings, word_findings
 
-__all__ = ["UnknownField", "hint", "lint"]
+__all__ = ["FINDINGS_MAX", "UnknownField", "hint", "lint"]
+
+#: Nobody mends more at once, and a hostile job has no end of mistakes.
+FINDINGS_MAX = 200
 
 
 def lint(draft: Draft, unknown: Iterable[UnknownField] = ()) -> tuple[Finding, ...]:
-    """Return all that is to be said about a draft beside the problems that validation finds.
+    """Return what is to be said about a draft beside the problems that validation finds.
 
     Args:
         draft: With its defaults in place; it need not be sound.
         unknown: The fields that were written and that nobody knows.
 
     """
-    return (
-        *unknown_findings(unknown),
-        *word_findings(draft),
-        *pod_findings(draft),
-        *user_findings(draft),
-        *rank_findings(draft),
-        *resource_findings(draft),
+    found = chain(
+        unknown_findings(unknown),
+        word_findings(draft),
+        pod_findings(draft),
+        user_findings(draft),
+        rank_findings(draft),
+        resource_findings(draft),
     )
+    return tuple(islice(found, FINDINGS_MAX))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 
 from mpijob.core.job import Problem
 from mpijob.core.validate import UNSUPPORTED
@@ -10,6 +11,8 @@ from mpijob.core.validate import UNSUPPORTED
 _QUOTED = re.compile(r'"([^"]*)"')
 #: Longer words are no misspelling of any of ours, and comparing them takes long.
 _WORD_MAX = 100
+#: No type has more fields, and no pod that a person wrote more volumes.
+_KNOWN_MAX = 100
 
 _TYPES = {
     ("string", "integer"): 'Numbers must be in quotes here: "2", not 2.',
@@ -46,6 +49,6 @@ def closest(word: str, known: Iterable[str]) -> str:
     """Return the known word that `word` most likely stands for, whatever its case; "" for none."""
     if not 0 < len(word) <= _WORD_MAX:
         return ""
-    by_lower = {candidate.lower(): candidate for candidate in known}
+    by_lower = {candidate.lower(): candidate for candidate in islice(known, _KNOWN_MAX)}
     matches = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.75)
     return by_lower[matches[0]] if matches else ""

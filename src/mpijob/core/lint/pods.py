@@ -71,7 +71,7 @@ def _names(spec: Part) -> Iterator[Finding]:
 
 def _mounts(spec: Part) -> Iterator[Finding]:
     """Yield mounts of volumes that there are not: no pod is made of them either."""
-    volumes = [volume.text("name") for volume in spec.parts("volumes")]
+    volumes = dict.fromkeys(volume.text("name") for volume in spec.parts("volumes"))
     for container in (*spec.parts("initContainers"), *spec.parts("containers")):
         for mount in container.parts("volumeMounts"):
             name = mount.text("name")
