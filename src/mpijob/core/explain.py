@@ -203,8 +203,9 @@ def _launcher(job: MPIJob, observed: Observed) -> Iterator[Fact]:
         elif any(c.init and c.running for c in pod.containers):
             what = "waits until every worker answers"
             yield Fact(Weight.WAIT, f"pod {pod.name}", what)
-    if not live and not launcher.suspended:
-        yield Fact(Weight.WAIT, "launcher", "has no pod yet")
+    if not live:
+        held = "is held until its workers are back" if launcher.suspended else "has no pod yet"
+        yield Fact(Weight.WAIT, "launcher", held)
 
 
 def _troubles(pod: PodView) -> Iterator[tuple[Weight, str, str]]:

@@ -145,7 +145,7 @@ def _ended(
     if end.succeeded:
         message = f"{_said(job)} successfully completed."
         done = _finished(status, ConditionType.SUCCEEDED, ("MPIJobSucceeded", message), now)
-        return _with_running(job, replace(done, completed_at=end.at or now), now)
+        return _with_running(job, replace(done, completed_at=_end_of(status, end, now)), now)
     reason = end.reason or "MPIJobFailed"
     message = end.message or f"{_said(job)} has failed"
     dead = retry.dead_workers(job, observed)
@@ -157,7 +157,16 @@ def _ended(
     culprit = dead[0] if dead else newest
     if culprit is not None:
         status = replace(status, failure=retry.cause(culprit))
-    return _failed(job, status, (reason, message), now, end.at or now)
+    return _failed(job, status, (reason, message), now, _end_of(status, end, now))
+
+
+def _end_of(status: JobStatus, end: End, now: datetime) -> datetime:
+    """Return when the job ended: with its launcher, but never before it began.
+
+    A run may end unseen while its job is suspended and resumed, and then it began anew for us.
+    """
+    at = end.at or now
+    return at if status.started_at is None else max(at, status.started_at)
 
 
 def _failed(
@@ -200,13 +209,13 @@ def announcements(old: JobStatus, new: JobStatus) -> Iterator[Announce]:
 
     Source: the `recorder.Event` calls of mpi-operator v0.8.2, less their repetitions.
     """
+    resumed = new.condition(ConditionType.SUSPENDED)
+    if old.suspended and resumed is not None and not resumed.true:
+        yield Announce(resumed.reason, resumed.message)
     for row in new.conditions:
         before = old.condition(row.type)
         if row.true and (before is None or not before.true or before.reason != row.reason):
             yield Announce(row.reason, _event_text(row), warning=row.type in _WARNINGS)
-    resumed = new.condition(ConditionType.SUSPENDED)
-    if old.suspended and resumed is not None and not resumed.true:
-        yield Announce(resumed.reason, resumed.message)
 
 
 _WARNINGS = frozenset(
