@@ -70,6 +70,13 @@ def said(job, type_="Failed"):
     return [row["message"] for row in job["status"]["conditions"] if row["type"] == type_]
 
 
+def kill(process, running, place):
+    """Kill a process, and return when it is gone and the kernel has ended what it ran."""
+    process.kill()
+    process.wait()
+    place.until_gone(running)
+
+
 SIGNALS = {
     "Ctrl-C": signal.SIGINT,
     "SIGTERM": signal.SIGTERM,
@@ -104,8 +111,7 @@ def test_when_mpijob_is_killed_the_kernel_ends_the_job_and_the_next_command_says
 ):
     process = supervised(place.mpijob(STUBBORN, 2))
     running = place.processes()
-    process.kill()
-    place.until_gone(running)
+    kill(process, running, place)
     job = place.job()
     told = f"mpijob (process {process.pid}) ended without having finished this job"
     assert (place.ends(job), said(job)[0].startswith(told), place.processes()) == (
@@ -121,8 +127,7 @@ def test_the_pods_of_a_killed_mpijob_have_failed_and_are_cleaned_up_as_the_job_s
     manifest = place.mpijob(STUBBORN, 2, runPolicy={"cleanPodPolicy": "Running"})
     process = supervised(manifest)
     running = place.processes()
-    process.kill()
-    place.until_gone(running)
+    kill(process, running, place)
 
     async def scenario(local):
         pods = local.journal.store.list(Kind.POD)
@@ -177,8 +182,7 @@ def test_a_deleted_job_is_gone_with_its_processes_and_its_folder(place, supervis
 def test_a_deleted_job_whose_mpijob_was_killed_leaves_nothing(place, supervised):
     process = supervised(place.mpijob(STUBBORN, 1))
     running = place.processes()
-    process.kill()
-    place.until_gone(running)
+    kill(process, running, place)
 
     async def scenario(local):
         await local.objects.delete(PI)
