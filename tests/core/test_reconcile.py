@@ -128,7 +128,7 @@ PLANS = {
         settled(
             running(job(), launcher=launcher(suspended=True, started_at=None), launcher_pods=())
         ),
-        [["patch Job pi-launcher suspend=False"]],
+        [["confirm"], ["patch Job pi-launcher suspend=False"]],
     ),
     "a scale-down deletes the workers beyond, by name": (
         settled(running(job(2), workers=tuple(worker(index) for index in range(4)))),
@@ -205,7 +205,7 @@ PLANS = {
                 workers=(worker(0), worker(1)),
             )
         ),
-        [["create Job pi-launcher"]],
+        [["confirm"], ["create Job pi-launcher"]],
     ),
     "a patient launcher is patient on resume too (#3)": (
         settled(

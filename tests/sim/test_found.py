@@ -6,7 +6,7 @@ from mpijob.core import build
 from mpijob.core.config import Config, Gang
 from mpijob.core.job import LauncherStart, RunPolicy, SchedulingPolicy
 from mpijob.core.observed import End, PodPhase
-from mpijob.core.plan import Create, Kind
+from mpijob.core.plan import Confirm, Create, Kind
 from mpijob.core.policy import gang
 from mpijob.core.reconcile import reconcile
 from mpijob.core.report import next_status
@@ -67,3 +67,19 @@ def test_a_gang_waits_for_no_more_pods_than_the_job_has():
         for start in LauncherStart
     }
     assert wanted == {LauncherStart.AT_STARTUP: 3, LauncherStart.WHEN_WORKERS_READY: 2}
+
+
+def test_a_job_does_not_end_before_it_begins():
+    # Seed 1406: the launcher's end came to light after a suspension and a resumption.
+    resumed = replace(true(ConditionType.CREATED), started_at=seconds_later(9))
+    ended = launcher(end=End(True, "", "", NOON))
+    status = next_status(running(job(status=resumed), launcher=ended), seconds_later(20))
+    assert status.completed_at == seconds_later(9)
+
+
+def test_a_launcher_is_let_run_only_where_the_server_has_the_job_that_was_seen():
+    # Seed 957: an operator that began anew from an old list ran a job again that had ended.
+    of = job(workers=0)
+    reported = replace(of, status=next_status(plumbed(of), NOON))
+    plan = reconcile(plumbed(reported), NOON, CONFIG)
+    assert [type(step) for step in plan.steps] == [Confirm, Create]

@@ -64,7 +64,7 @@ class WriteStatus:
 class Confirm:
     """Ask the server itself for the job; fails where it is no longer at `version`.
 
-    Stands before the first deletion of a plan that writes no status.
+    Stands before a plan that writes no status, and deletes or lets the launcher run.
     """
 
     version: str

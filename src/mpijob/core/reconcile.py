@@ -13,7 +13,18 @@ from mpijob.core import converge, options
 from mpijob.core.config import Config
 from mpijob.core.job import CleanPodPolicy, MPIJob, Rejected
 from mpijob.core.observed import Observed
-from mpijob.core.plan import Confirm, Delete, Phase, Plan, Stage, Step, WriteStatus
+from mpijob.core.plan import (
+    Confirm,
+    Create,
+    Delete,
+    Kind,
+    Patch,
+    Phase,
+    Plan,
+    Stage,
+    Step,
+    WriteStatus,
+)
 from mpijob.core.policy import deadline, retry
 from mpijob.core.policy.elastic import elastic
 from mpijob.core.policy.launcher_start import launcher_may_start
@@ -32,8 +43,8 @@ def reconcile(observed: Observed, now: datetime, config: Config) -> Plan:
 
     The status goes first: it fences the plan (a job that changed since we looked fails that step,
     and with it the rest), and it records what the steps after it may make impossible to see
-    again. A plan that deletes without a status to write asks the server first whether the job is
-    still the one that was seen.
+    again. A plan without a status to write that deletes, or lets the launcher run, asks the server
+    first whether the job is still the one that was seen.
 
     Args:
         observed: The job and its children, perhaps stale, as far as they are known.
@@ -184,10 +195,25 @@ def _setup(job: MPIJob, observed: Observed, config: Config) -> Setup:
 def _confirmed(
     job: MPIJob | Rejected, status: JobStatus, acts: tuple[Stage, ...]
 ) -> tuple[Stage, ...]:
-    deletes = any(isinstance(step, Delete) for stage in acts for step in stage)
-    if deletes and status == job.status:
+    if status == job.status and any(_is_for_good(step) for stage in acts for step in stage):
         return ((Confirm(job.identity.version),), *acts)
     return acts
+
+
+def _is_for_good(step: Step) -> bool:
+    """Say whether a step does what no later one can undo: it deletes, or lets a launcher run.
+
+    Taken on an old view of a job that has ended since, the latter would run it again.
+    """
+    match step:
+        case Delete():
+            return True
+        case Create(ref, manifest):
+            return ref.kind is Kind.JOB and not manifest["spec"].get("suspend")
+        case Patch(ref, _, fields):
+            return ref.kind is Kind.JOB and fields.get("spec", {}).get("suspend") is False
+        case _:
+            return False
 
 
 def _wake_at(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) -> datetime | None:

@@ -37,6 +37,7 @@ class Audit:
     def __init__(self) -> None:
         self._lives: dict[str, Life] = {}
         self._job_of_launcher: dict[str, str] = {}
+        self._doomed: set[str] = set()
 
     def life(self, uid: str) -> Life:
         """Return what is known of a job."""
@@ -63,7 +64,10 @@ class Audit:
         rows = {row["type"]: row for row in status.get("conditions") or ()}
         _check_times(life, status, rows)
         _check_end(life, status, rows)
+        restarts = life.restarts
         _check_restarts(life, job, status)
+        if life.restarts > restarts and status["failure"]["uid"] in self._doomed:
+            raise Broken("a job starts anew for a worker that was deleted")
 
     # The launcher's Jobs and pods.
 
@@ -86,6 +90,8 @@ class Audit:
 
     def _see_pod(self, change: Change) -> None:
         pod = change.manifest
+        if is_deleting(pod) and change.previous is not None and phase(change.previous) not in ENDED:
+            self._doomed.add(pod["metadata"]["uid"])
         job = self._job_of_launcher.get(controller_uid(pod))
         if job is None:
             return

@@ -37,14 +37,14 @@ class Move(StrEnum):
 
 
 _MOVES = tuple(Move)
-_WEIGHTS = (32, 24, 13, 4, 6, 21)
+_WEIGHTS = (34, 22, 12, 4, 6, 22)
 _PAUSES_S = (0, 0, 0, 1, 1, 2, 5)
 #: How many calm ticks a history may begin with, so that faults find a job at any point of its life.
 _HEAD_STARTS = (0, 0, 6, 9, 12)
 #: The faults that strike the world rather than an operator's requests.
-_WORLD_FAULTS = ("gap", "rivals", "conflict", "theft", "stranger", "leap", *STRIKES)
+_WORLD_FAULTS = ("gap", "travel", "rivals", "conflict", "theft", "stranger", "leap", *STRIKES)
 #: By how much a fault that has the turn is likelier than its odds.
-_URGENCY = 3
+_URGENCY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def _strike(world: World) -> None:
         return
     world.say("fault", fault)
     match fault:
-        case "gap":
+        case "gap" | "travel":
             world.dice.choice(world.operators).begin()
         case "rivals":
             _rival(world)

@@ -129,7 +129,9 @@ class Nodes:
         if owner is None or owner["kind"] != Kind.JOB or not world.waits or world.job is None:
             return
         launcher = world.store.get(Ref(Kind.JOB, user.NAMESPACE, owner["name"]))
-        if launcher is None or controller_uid(launcher) != world.job["metadata"]["uid"]:
+        if launcher is None or launcher["metadata"]["uid"] != owner["uid"]:
+            return
+        if controller_uid(launcher) != world.job["metadata"]["uid"]:
             return
         inits = pod["spec"].get("initContainers") or ()
         if any(row["name"].startswith(WAIT_CONTAINER) for row in inits):
@@ -164,17 +166,9 @@ class Nodes:
         return members >= int(found["spec"].get("minMember", 1))
 
     def _is_mountable(self, pod: Manifest) -> bool:
+        """Say whether all that a pod mounts is there."""
         store = self._world.store
-        for volume in pod["spec"].get("volumes") or ():
-            source = volume.get("configMap")
-            if source and store.get(Ref(Kind.CONFIG_MAP, user.NAMESPACE, source["name"])) is None:
-                return False
-            source = volume.get("secret")
-            if source and (
-                store.get(Ref(Kind.SECRET, user.NAMESPACE, source["secretName"])) is None
-            ):
-                return False
-        return True
+        return all(store.get(ref) is not None for ref in _mounted(pod))
 
     def _is_awaited(self, pod: Manifest) -> bool:
         """Say whether an init container is done: that which waits, once every worker answers."""
@@ -195,6 +189,18 @@ class Nodes:
             pod = store.get(Ref(Kind.POD, user.NAMESPACE, name))
             if pod is None or phase(pod) != "Running" or is_deleting(pod):
                 yield name
+
+
+def _mounted(pod: Manifest) -> Iterator[Ref]:
+    """Yield the ConfigMaps and Secrets that a pod mounts."""
+    for volume in pod["spec"].get("volumes") or ():
+        for source in (volume, *volume.get("projected", {}).get("sources", ())):
+            if "configMap" in source:
+                yield Ref(Kind.CONFIG_MAP, user.NAMESPACE, source["configMap"]["name"])
+            if "secret" in source:
+                secret = source["secret"]
+                name = secret.get("secretName") or secret["name"]
+                yield Ref(Kind.SECRET, user.NAMESPACE, name)
 
 
 def _group(pod: Manifest, gang: Gang | None) -> str | None:

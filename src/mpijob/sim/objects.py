@@ -102,6 +102,8 @@ class WeatheredObjects:
         except refusals.NotFound as missing:
             raise NotFound(str(missing)) from None
         except refusals.Refused as refusal:
+            if self._operator.seen_all:
+                raise audit.Broken(f"the server refuses: {refusal}") from None
             raise Refused(str(refusal)) from None
         world.absorb()
         if world.strikes(world.weather.lost_answer):

@@ -35,6 +35,9 @@ KEY = Key(user.NAMESPACE, user.NAME)
 #: How far back an operator may find itself after a restart, in changes.
 TRAVEL_MAX = 30
 
+#: For how many looks a watch that stalls tells nothing.
+STALLS = (0, 3, 8, 20)
+
 Decide = Callable[[Observed, datetime, Config], Plan]
 Perform = Callable[..., Coroutine[Any, Any, None]]
 
@@ -110,6 +113,7 @@ class Operator:
         """Start anew, with nothing but what a first list of each kind tells."""
         world = self._world
         self.wake_at, self.failed = None, True
+        self._stalls: dict[Kind, int] = {}
         self.cache = world.practice.cache(world.readings.child, world.readings.job)
         self._hands = Hands(
             self._objects,
@@ -159,19 +163,31 @@ class Operator:
 
     def _catch_up(self) -> None:
         """Take in all that is new, or of some kinds only a part."""
-        world, dice, stale = self._world, self._world.dice, self._world.weather.stale
+        world, stale = self._world, self._world.weather.stale
         self.seen_all = True
         for kind in KINDS:
             feed, begin = world.feeds[kind], self._cursors[kind]
             end = len(feed)
             if begin == end:
                 continue
-            if stale and dice.random() < stale:
-                end = dice.randint(begin, end)
+            if stale:
+                end = self._stalled_at(kind, begin, end)
                 self.seen_all = self.seen_all and end == len(feed)
             for change in feed[begin:end]:
                 self.cache.apply(kind, change)
             self._cursors[kind] = end
+
+    def _stalled_at(self, kind: Kind, begin: int, end: int) -> int:
+        """Return how far a watch gets: to the end, or somewhere before it for a few looks."""
+        dice = self._world.dice
+        left = self._stalls.get(kind, 0)
+        if left:
+            self._stalls[kind] = left - 1
+            return begin
+        if dice.random() >= self._world.weather.stale:
+            return end
+        self._stalls[kind] = dice.choice(STALLS)
+        return dice.randint(begin, end)
 
     def _list(self, kind: Kind) -> int:
         """Take in a list of a kind, as it is or once was, and return where to watch from."""

@@ -20,7 +20,7 @@ _EQUIPPED = {**_WORKER, "command": ["/usr/sbin/sshd", "-De"]}
 
 
 def job(dice: Random) -> dict[str, Any]:
-    """Return a sound MPIJob's manifest, drawn from all of them."""
+    """Return an MPIJob's manifest, drawn from all sound ones; now and then a misspelt one."""
     roles: dict[str, Any] = {"Launcher": _replica(dice, _LAUNCHER)}
     workers = dice.choice((0, 1, 1, 2, 2, 2, 3, 3, WORKERS_MAX))
     if workers:
@@ -31,6 +31,9 @@ def job(dice: Random) -> dict[str, Any]:
         for option, value in ((options.ELASTIC, "true"), (options.WAIT_FOR_WORKERS, "false"))
         if dice.random() < 0.15
     }
+    policy = _run_policy(dice, workers)
+    if dice.random() < 0.03:
+        policy |= {"managedBy": "kueue"}
     return {
         "apiVersion": "kubeflow.org/v2beta1",
         "kind": "MPIJob",
@@ -42,7 +45,7 @@ def job(dice: Random) -> dict[str, Any]:
                 (LauncherStart.AT_STARTUP.value, LauncherStart.WHEN_WORKERS_READY.value)
             ),
             "mpiImplementation": dice.choice([flavour.value for flavour in Flavour]),
-            "runPolicy": _run_policy(dice, workers),
+            "runPolicy": policy,
             "mpiReplicaSpecs": roles,
         },
     }

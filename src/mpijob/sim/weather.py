@@ -14,7 +14,7 @@ class Weather:
 
     Of the operator: `crash` before a step; `lost_request` and `lost_answer` of a write; `stale`,
     per kind and look, to see only a part of what is new; `gap`, a watch that begins again and
-    missed what lay between; `travel`, to start anew from an older state; `rivals`, that a second
+    missed what lay between; `travel`, to start anew, and from an older state; `rivals`, that a second
     operator runs. Of the world: `conflict`, somebody else writes; `theft`, a child is taken away;
     `stranger`, somebody has one of our names; `kill`, `evict`, `exhaust` and `lose`: pods deleted,
     evicted, out of memory, with their node; `refuse`, an image that cannot be pulled for now;
