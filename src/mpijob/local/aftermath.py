@@ -63,6 +63,11 @@ def may_rest(job: Manifest) -> bool:
     return ended or bool(job["spec"].get("runPolicy", {}).get("managedBy"))
 
 
+def is_suspended(job: Manifest) -> bool:
+    """Say whether a job is wanted not to run for now."""
+    return bool((job["spec"].get("runPolicy") or {}).get("suspend"))
+
+
 def end_job(store: Store, key: Key, why: tuple[str, str], now: datetime) -> None:
     """Have a job end badly, for the reason and with the message of `why`, unless it has ended."""
     seen = observed(store, key)

@@ -128,7 +128,7 @@ class Backend:
         held = self._claimed(folder)
         if held is None:
             return
-        if _is_suspended(job):
+        if aftermath.is_suspended(job):
             await aftermath.tidy(self.objects, key)
             held.release()
         elif not aftermath.may_rest(job):
@@ -232,7 +232,7 @@ class Backend:
             if launcher is not None and controller_uid(launcher) == uid:
                 owners.add(launcher["metadata"]["uid"])
             lost = aftermath.lose_pods(store, owners, why, now)
-            if lost or not _is_suspended(job):
+            if lost or not aftermath.is_suspended(job):
                 aftermath.end_job(store, key, why, now)
 
         self.journal.write(action)
@@ -274,10 +274,6 @@ async def opened(environment: Mapping[str, str] = os.environ) -> AsyncIterator[B
         yield backend
     finally:
         await backend.close()
-
-
-def _is_suspended(job: Manifest) -> bool:
-    return bool((job["spec"].get("runPolicy") or {}).get("suspend"))
 
 
 def _obituary(owner: claim.Owner | None) -> str:

@@ -104,9 +104,13 @@ class Supervisor:
             await self._leave()
 
     def interrupt(self, reason: str, message: str) -> None:
-        """Have the job end, as failed for that reason; called again, at once."""
+        """Have the job end, as failed for that reason; called again, at once.
+
+        A suspended job stays as it is: it can be resumed.
+        """
         self._interrupts += 1
-        if self._interrupts == 1 and self.job is not None:
+        job = self.job
+        if self._interrupts == 1 and job is not None and not aftermath.is_suspended(job):
             self._end_job(reason, message)
         self._look_up()
 
@@ -129,7 +133,8 @@ class Supervisor:
 
     async def _run_pods(self) -> None:
         """Have a kubelet as soon as there is a runtime, and tell it what that one tells."""
-        self._runtime = runtime = await self._launching
+        # Shielded: who is cancelled here must not leave a runtime behind that nobody closes.
+        self._runtime = runtime = await asyncio.shield(self._launching)
         job = self.job
         typed = v2beta1.job(job) if job is not None else None
         if not isinstance(typed, MPIJob):
@@ -195,13 +200,8 @@ class Supervisor:
 
     async def _leave(self) -> None:
         """Close the runtime, whatever it still runs, and tell the last of it."""
-        runtime = self._runtime
-        if runtime is None:
-            self._launching.cancel()
-            with contextlib.suppress(asyncio.CancelledError, RuntimeFailed):
-                runtime = await self._launching
-        if runtime is not None:
-            await runtime.close()
+        with contextlib.suppress(RuntimeFailed):
+            await (await self._launching).close()
         if self._plane.kubelet is not None:
             self._plane.kubelet.lose_all("ended with its job")
             self._plane.round()
