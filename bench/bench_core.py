@@ -35,8 +35,9 @@ def at_rest() -> tuple[float, float]:
 @benchmark("core/create-1000-workers", "ms", "none", lambda _, __: True)
 def created() -> tuple[float, float]:
     """Measure the look at a new job, which makes every child, beside copying as many templates."""
-    world = fresh(job(WORKER_COUNT))
-    template = world.job.worker.template
+    made = job(WORKER_COUNT)
+    world = fresh(made)
+    template = made.worker.template if made.worker else {}
     ours, floor = medians_s(
         lambda: reconcile(world, LATER, CONFIG),
         lambda: [{**template, "spec": {**template["spec"]}} for _ in range(WORKER_COUNT)],
