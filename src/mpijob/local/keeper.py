@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MESSAGE_MAX = 1 << 18
 _CONTAINER_MARK = "MPIJOB_CONTAINER"
 _EXEC_MARK = "MPIJOB_EXEC"
+_PRELOAD = "LD_PRELOAD"
 #: How long the processes of an rsh agent that died may take to follow it.
 _FAREWELL_S = 1.0
 _SHELL = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
@@ -153,7 +154,10 @@ class Keeper:
         known = self._env
         if mark == _EXEC_MARK or not self._pod["launcher"]:
             known = {**self._env, **self._host_env}
-        return {**container, "env": {**known, **container["env"], **self._marks, mark: value}}
+        env = {**known, **container["env"], **self._marks, mark: value}
+        if _PRELOAD in known and _PRELOAD in container["env"]:
+            env[_PRELOAD] = f"{container['env'][_PRELOAD]}:{known[_PRELOAD]}"
+        return {**container, "env": env}
 
     # What the runtime and the agents say.
 

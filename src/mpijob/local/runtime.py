@@ -38,8 +38,9 @@ Two modes, told by `runtime.namespaced`:
 
 - with namespaces, a pod has its own host name, mounts (each at its real path), /dev/shm, IPC and
   process ids;
-- plain, it has none of these. `Pod.mounts`, `Pod.hosts` and `Pod.shm_size_bytes` then say
-  nothing, and the caller rewrites paths with `paths.rewrite`.
+- plain, it has none of these, but for a library in LD_PRELOAD that lets programs see the pod's
+  host name (those of a launcher see the machine's). `Pod.mounts`, `Pod.hosts` and
+  `Pod.shm_size_bytes` then say nothing, and the caller rewrites paths with `paths.rewrite`.
 
 Log files and working directories are opened inside the pod's view: keep logs below `Pod.folder`,
 which is visible in the pod whatever it mounts.

@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 
-from mpijob.local import kernel, processes, rsh, sandbox
+from mpijob.local import hostname_library, kernel, processes, rsh, sandbox
 from mpijob.local.keeper import MESSAGE_MAX, keep
 
 TYPE_CHECKING = False
@@ -267,7 +267,11 @@ class Server:
         hostname = message["hostname"]
         env = {"HOSTNAME": hostname, "MPIJOB_HOST": hostname}
         if not self._namespaced:
-            # Pods share /dev/shm and the machine's name here, so Open MPI's files would collide.
+            # Pods share /dev/shm and the machine's name here, so Open MPI's files would collide,
+            # and version 5 would take two hosts for one.
+            named = f"{self._folder}/{hostname}.so"
+            if hostname_library.write(named, hostname):
+                env["LD_PRELOAD"] = named
             env["OMPI_MCA_btl_sm_backing_directory"] = f"{self._shm}/{hostname}"
             env["OMPI_MCA_btl_vader_backing_directory"] = f"{self._shm}/{hostname}"
         return env
