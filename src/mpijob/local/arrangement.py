@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mpijob.core import names
-from mpijob.core.job import Flavour, MPIJob
+from mpijob.core.job import Flavour, Manifest, MPIJob
 from mpijob.local import mpi_env
 from mpijob.local.hosts import hosts_file
 from mpijob.local.machine import Machine
@@ -23,6 +23,9 @@ _FAMILIES = {
     Flavour.MPICH: Family.MPICH,
     Flavour.INTEL: Family.INTEL,
 }
+#: Says which MPI to use where the person does not: a family, or a path.
+MPI_VARIABLE = "MPIJOB_MPI"
+_FLAVOURS = {family: flavour for flavour, family in _FAMILIES.items()}
 #: What to say where an MPI is missing.
 _ADVICE = {
     Family.OPENMPI: "install one with: pip install 'mpijob[local]'",
@@ -71,10 +74,27 @@ def chosen_mpi(mpis: Iterable[Mpi], flavour: Flavour, wanted: str) -> Mpi | str:
     if fitting is not None:
         return fitting
     others = ", ".join(mpi.title for mpi in found) or "none at all"
+    instead = f", or run it with --mpi {found[0].family}" if found else ""
     return (
-        f"the job is for {flavour.value}, and no such MPI is found on this machine "
-        f"(found: {others}); {_ADVICE[family]}"
+        f"the job is for {_FLAVOURS[family].value}, and no such MPI is found on this machine "
+        f"(found: {others}); {_ADVICE[family]}{instead}"
     )
+
+
+def adapted(manifest: Manifest, wanted: str, cache: Path) -> Manifest:
+    """Return a job as it is to be made where the person wants another MPI than its file is for.
+
+    Hostfile and variables are of the MPI's dialect, so the job's `mpiImplementation` is that of
+    the MPI it runs with. An MPI that is not found changes nothing here: its absence is told later.
+    """
+    if not wanted:
+        return manifest
+    search = {**os.environ, **_path_to(wanted)}
+    mpi = chosen_mpi(installed(search, cache=cache), Flavour.OPEN_MPI, wanted)
+    spec = manifest.get("spec")
+    if not isinstance(mpi, Mpi) or not isinstance(spec, dict):
+        return manifest
+    return {**manifest, "spec": {**spec, "mpiImplementation": _FLAVOURS[mpi.family].value}}
 
 
 def surroundings(

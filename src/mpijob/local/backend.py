@@ -26,6 +26,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from mpijob.cluster import dice
@@ -36,6 +37,7 @@ from mpijob.core import names
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.local import aftermath, claim, home
+from mpijob.local.arrangement import MPI_VARIABLE, adapted
 from mpijob.local.home import Home, JobFolder
 from mpijob.local.journal import Journal
 from mpijob.local.logs import LocalLogs
@@ -164,6 +166,9 @@ class Backend:
 
     def _charge(self, manifest: Manifest, settings: Settings) -> Charge:
         """Store a new job; its claim is taken before anybody can see it unclaimed."""
+        if not settings.mpi:
+            settings = replace(settings, mpi=os.environ.get(MPI_VARIABLE, ""))
+        manifest = adapted(manifest, settings.mpi, self.home.mpis)
         uid = dice.uid(DICE)
         metadata = manifest.get("metadata") or {}
         suffix = dice.suffix(DICE)

@@ -39,6 +39,11 @@ class Home:
         return self.path / "bells"
 
     @property
+    def mpis(self) -> Path:
+        """What this machine's MPIs said of themselves, so that they are not asked each time."""
+        return self.path / "mpi.json"
+
+    @property
     def jobs(self) -> Path:
         """The folder of all jobs' folders."""
         return self.path / "jobs"

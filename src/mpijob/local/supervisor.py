@@ -140,11 +140,10 @@ class Supervisor:
         if not isinstance(typed, MPIJob):
             return
         runtime.expect(hosts_of(typed))
-        cache = self._home.path / "mpi.json"
         ground = Ground(
             node_of(self._machine, self._charge.settings),
             self._charge.folder,
-            surroundings(typed, self._charge.settings, self._machine, runtime, cache),
+            surroundings(typed, self._charge.settings, self._machine, runtime, self._home.mpis),
         )
         duties = Duties(self._plane.is_mine, self._plane.stir, self._end_job)
         kubelet = Kubelet(runtime, ground, duties)
