@@ -1,6 +1,7 @@
 """The job file of a command line: read, placed, and refused in words that name file and line."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import IO, Any
 
 import click
@@ -12,9 +13,10 @@ from mpijob.cli import exits
 from mpijob.cli.options import DEFAULT_NAMESPACE
 from mpijob.cli.render.complaints import lines
 from mpijob.cli.trouble import Trouble
-from mpijob.core.finding import finding
+from mpijob.core.finding import Severity, finding
 from mpijob.core.job import MPIJob, Rejected
 from mpijob.jobfile import Complaint, JobFile
+from mpijob.jobfile.inspection import errors, inspected
 
 
 class WrongJob(Trouble):
@@ -49,12 +51,20 @@ def placed(file: JobFile, *, name: str = "", namespace: str = "") -> JobFile:
     """
     chosen = namespace or key_of(file.manifest)[0] or DEFAULT_NAMESPACE
     manifest = renamed(file.manifest, name=name, namespace=chosen)
-    return JobFile(file.name, manifest, file.positions)
+    return replace(file, manifest=manifest)
 
 
 def sound(file: JobFile) -> MPIJob:
     """Return the job of a file. Raises WrongJob with all that keeps it from running."""
+    wrong = errors(file)
+    if wrong:
+        raise WrongJob(wrong)
     job = v2beta1.job(as_if_named(file.manifest))
     if isinstance(job, Rejected):
         raise WrongJob(file.complaints(finding(problem) for problem in job.problems))
     return job
+
+
+def warnings(file: JobFile) -> tuple[Complaint, ...]:
+    """Return what is likely a mistake in a file that can be run all the same."""
+    return tuple(one for one in inspected(file) if one.finding.severity is Severity.WARNING)

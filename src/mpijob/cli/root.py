@@ -19,6 +19,7 @@ SECTIONS = {
     "Run": {
         "mpijob.cli.run": "Run a job file, or a command as a job, on this machine.",
         "mpijob.cli.init": "Write a commented job file to begin with.",
+        "mpijob.cli.lint": "Explain what is wrong or odd in job files.",
         "mpijob.cli.plan": "Print what the operator would create for a job, and create nothing.",
     },
     "Look": {

@@ -13,9 +13,10 @@ from mpijob.api.manifest import images_of, key_of, ref_of, renamed, resource_nam
 from mpijob.api.new_job import free_name
 from mpijob.cli import exits
 from mpijob.cli.foreground import Foreground
-from mpijob.cli.job_input import sound
+from mpijob.cli.job_input import sound, warnings
 from mpijob.cli.job_options import job_options
 from mpijob.cli.output import output_option, written
+from mpijob.cli.render.complaints import lines
 from mpijob.cli.render.jobs import finished, state
 from mpijob.cli.submission import Submission, Wish, submission
 from mpijob.cli.trouble import Trouble
@@ -89,6 +90,8 @@ def command(
     wish = Wish(files, words, options["name"], options["namespace"], options["mpi"], options)
     wanted = submission(wish)
     sound(wanted.file)
+    if not options["quiet"]:
+        click.echo(lines(warnings(wanted.file), colour=sys.stderr.isatty()), err=True, nl=False)
     if dry_run:
         click.echo(_shown(wanted.manifest, output), nl=False)
         return exits.OK

@@ -1,6 +1,7 @@
 """`mpijob why`: the likeliest cause first, and what to do about it."""
 
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -9,8 +10,18 @@ from mpijob.cli.options import name_argument, namespace_option
 from mpijob.cli.output import output_option, written
 from mpijob.cli.render import facts
 from mpijob.cli.world import World, within
-from mpijob.core.explain import explain
-from mpijob.core.job import Key
+from mpijob.core.explain import Fact, Weight, explain
+from mpijob.core.finding import Severity
+from mpijob.core.job import Key, Manifest
+from mpijob.core.status import ConditionType
+from mpijob.jobfile.inspection import manifest_findings
+
+
+def _suspicions(job: Manifest) -> Iterator[Fact]:
+    """Yield what `lint` would warn of in the job: placeholders, numbers that do not agree."""
+    for finding in dict.fromkeys(manifest_findings(job)):
+        if finding.severity is Severity.WARNING:
+            yield Fact(Weight.HINDRANCE, f"{finding.field}:", finding.message, finding.hint)
 
 
 @click.command("why")
@@ -25,7 +36,10 @@ def command(name: str, namespace: str, output: str | None) -> int:
     """
 
     async def tell(world: World) -> int:
-        found = explain(await world.observed(Key(namespace, name)))
+        observed = await world.observed(Key(namespace, name))
+        found = list(explain(observed))
+        if not observed.job.status.is_true(ConditionType.SUCCEEDED):
+            found += _suspicions(await world.job(Key(namespace, name)))
         if output:
             click.echo(written(facts.as_json(found), output), nl=False)
         else:
