@@ -121,12 +121,22 @@ PLANS = {
         ],
     ),
     "a resumed job whose launcher ran before: its start time is cleared first": (
-        settled(running(job(), launcher=launcher(suspended=True), launcher_pods=())),
+        settled(
+            running(job(), launcher=launcher(suspended=True, active_count=0), launcher_pods=())
+        ),
         [["patch Job pi-launcher status"]],
+    ),
+    "a resumed job whose launcher has not been stopped yet": (
+        settled(running(job(), launcher=launcher(suspended=True))),
+        [],
     ),
     "a resumed job whose launcher is free to go": (
         settled(
-            running(job(), launcher=launcher(suspended=True, started_at=None), launcher_pods=())
+            running(
+                job(),
+                launcher=launcher(suspended=True, started_at=None, active_count=0),
+                launcher_pods=(),
+            )
         ),
         [["confirm"], ["patch Job pi-launcher suspend=False"]],
     ),

@@ -83,3 +83,11 @@ def test_a_launcher_is_let_run_only_where_the_server_has_the_job_that_was_seen()
     reported = replace(of, status=next_status(plumbed(of), NOON))
     plan = reconcile(plumbed(reported), NOON, CONFIG)
     assert [type(step) for step in plan.steps] == [Confirm, Create]
+
+
+def test_a_held_launcher_goes_on_only_once_its_pod_has_been_stopped():
+    # Seed 1918: the server refused the new node selector of a Job that still had a pod; and where
+    # there was no new one, the pod of the former run went on without the workers that it had.
+    world = running(job(), launcher=launcher(suspended=True))
+    world = replace(world, job=replace(world.job, status=next_status(world, NOON)))
+    assert reconcile(world, NOON, CONFIG).steps == ()

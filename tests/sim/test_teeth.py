@@ -214,6 +214,19 @@ def gang_of_all(patch):
     patch.setattr(gang, "min_member", lambda job: job.worker_count + 1)
 
 
+def starts_resumed_as_it_stands(patch):
+    """#5: a Job that ran before is resumed with its start time."""
+    real = converge.launcher
+
+    def launcher(job, observed, setup, settings):
+        seen = observed.launcher
+        if seen is not None:
+            observed = replace(observed, launcher=replace(seen, started_at=None))
+        return real(job, observed, setup, settings)
+
+    patch.setattr(converge, "launcher", launcher)
+
+
 def one_worker_too_many_goes(patch):
     """#7: the number in the label is compared with the count."""
     real = converge.surplus_workers
@@ -404,9 +417,7 @@ def deaths_of_our_own(patch):
     """A worker that fails on its way out counts as dead."""
 
     def dead(job, observed):
-        return tuple(
-            p for p in retry.wanted_workers(job, observed) if p.phase is PodPhase.FAILED
-        )
+        return tuple(p for p in retry.wanted_workers(job, observed) if p.phase is PodPhase.FAILED)
 
     patch.setattr(retry, "dead_workers", dead)
 
@@ -419,7 +430,11 @@ def the_job_expires_first(patch):
 
     def launcher(job, config, setup, *, suspended):
         made = real(job, config, setup, suspended=suspended)
-        ttl = {} if job.run_policy.ttl_s is None else {"ttlSecondsAfterFinished": job.run_policy.ttl_s}
+        ttl = (
+            {}
+            if job.run_policy.ttl_s is None
+            else {"ttlSecondsAfterFinished": job.run_policy.ttl_s}
+        )
         return {**made, "spec": {**made["spec"], **ttl}}
 
     patch.setattr(build, "launcher", launcher)
@@ -516,6 +531,7 @@ MISTAKES = [
     patient_only_at_first,
     starts_blind,
     gang_of_all,
+    starts_resumed_as_it_stands,
     one_worker_too_many_goes,
     the_dead_stay,
     fails_without_an_end,

@@ -135,13 +135,16 @@ def fallen_workers(job: MPIJob, observed: Observed, now: datetime) -> Iterator[S
 def launcher(job: MPIJob, observed: Observed, setup: Setup, settings: Config) -> Iterator[Step]:
     """Yield the launcher's start: its Job made, or let go on where it was held.
 
-    A Job that ran before must lose its start time first, or the server refuses the new scheduling
-    directives; the next look then lets it go on.
+    A Job that was held goes on only once its pod has been stopped: the pod would outlive its
+    workers, and the server refuses new scheduling directives. And it must lose the start time of
+    its former run first, or they are refused again; the next look then lets it go on.
     """
     seen = observed.launcher
     if seen is None:
         ref = names.ref(job, Kind.JOB, names.launcher(job.name))
         yield Create(ref, build.launcher(job, settings, setup, suspended=False))
+    elif seen.suspended and (seen.active_count or _is_up(observed.launcher_pods)):
+        return
     elif seen.suspended and seen.started_at is not None:
         yield _patch(job, Kind.JOB, seen, {"status": {"startTime": None}}, subresource="status")
     elif seen.suspended:
@@ -211,6 +214,12 @@ def _patch(job: MPIJob, kind: Kind, child: Child, fields: Manifest, subresource:
 def _replacing(seen: Mapping[str, str], want: Mapping[str, str]) -> dict[str, str | None]:
     """Return the merge patch that makes a mapping equal to `want`: what is not in it goes."""
     return {**dict.fromkeys(seen, None), **want}
+
+
+def _is_up(pods: Iterable[PodView]) -> bool:
+    """Say whether one of the launcher's pods has neither ended nor been told to."""
+    ended = (PodPhase.SUCCEEDED, PodPhase.FAILED)
+    return any(pod.phase not in ended and not pod.deleting for pod in pods)
 
 
 def _runs(pod: PodView) -> bool:

@@ -220,6 +220,14 @@ def check_patience(store: Store, ref: Ref) -> None:
         raise Broken(f"the launcher starts before {missing} is ready")
 
 
+def check_stopped(store: Store, launcher: Manifest) -> None:
+    """Raise Broken where a launcher is about to go on whose pod has not been stopped."""
+    for pod in store.list(Kind.POD, launcher["metadata"]["namespace"]):
+        ends = phase(pod) in ENDED or is_deleting(pod)
+        if controller_uid(pod) == launcher["metadata"]["uid"] and not ends:
+            raise Broken("the launcher goes on before it has been stopped")
+
+
 def is_patient(job: Manifest) -> bool:
     """Say whether a job's launcher is to start only when its workers are ready."""
     wished = job["spec"].get("launcherCreationPolicy", LauncherStart.AT_STARTUP)

@@ -37,10 +37,10 @@ class Move(StrEnum):
 
 
 _MOVES = tuple(Move)
-_WEIGHTS = (34, 22, 12, 4, 6, 22)
+_WEIGHTS = (33, 22, 12, 4, 7, 22)
 _PAUSES_S = (0, 0, 0, 1, 1, 2, 5)
 #: How many calm ticks a history may begin with, so that faults find a job at any point of its life.
-_HEAD_STARTS = (0, 0, 6, 9, 12)
+_HEAD_STARTS = (0, 5, 8, 12)
 #: The faults that strike the world rather than an operator's requests.
 _WORLD_FAULTS = ("gap", "travel", "rivals", "conflict", "theft", "stranger", "leap", *STRIKES)
 #: By how much a fault that has the turn is likelier than its odds.

@@ -41,7 +41,7 @@ STRIKES = {
     "refuse": _STAGES["image refused"],
 }
 #: How often, while it is rough, a launcher's program that could end does.
-ENDING = 0.15
+ENDING = 0.08
 #: How often a process that is told to end ends well.
 ENDING_WELL = 0.2
 

@@ -5,11 +5,13 @@ Before a write takes effect, it is held against what an operator must never do.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from mpijob.cluster import refusals
+from mpijob.cluster.store import ref_of
 from mpijob.core.job import Manifest
+from mpijob.core.observed import Child, Observed
 from mpijob.core.plan import Kind, Ref
 from mpijob.ports import Change, Conflict, NotFound, Refused, Unreachable
 from mpijob.sim import audit, user
@@ -19,6 +21,22 @@ if TYPE_CHECKING:
     from mpijob.sim.world import World
 
 T = TypeVar("T")
+
+
+def children_of(observed: Observed) -> Iterator[tuple[Kind, Child]]:
+    """Yield every child that was seen, with its kind."""
+    single = (
+        (Kind.SERVICE, observed.service),
+        (Kind.CONFIG_MAP, observed.config),
+        (Kind.SECRET, observed.secret),
+        (Kind.SECRET, observed.host_keys),
+        (Kind.JOB, observed.launcher),
+        (Kind.POD_GROUP, observed.pod_group),
+        *((Kind.POD, pod) for pod in (*observed.launcher_pods, *observed.workers)),
+    )
+    for kind, child in single:
+        if child is not None:
+            yield kind, child
 
 
 class Crash(Exception):
@@ -31,6 +49,11 @@ class WeatheredObjects:
     def __init__(self, world: World, operator: Operator) -> None:
         self._world = world
         self._operator = operator
+        self._mine: set[str] = set()
+
+    def begin(self) -> None:
+        """Begin to perform a plan: what it writes itself is known to it."""
+        self._mine.clear()
 
     async def get(self, ref: Ref) -> Manifest:
         """Return the object as the server has it."""
@@ -57,10 +80,13 @@ class WeatheredObjects:
         """Merge `fields` into an object and return it as it is now."""
         self._leave()
         world = self._world
-        if self._is_at(ref, version=version):
-            audit.check_owner(world.store, ref, self._job_uid())
+        found = world.store.get(ref)
+        if found is not None and version in ("", found["metadata"]["resourceVersion"]):
+            self._check(found, "resourceVersion")
             if ref.kind is Kind.JOB and fields.get("spec", {}).get("suspend") is False:
                 self._check_start()
+                if self._operator.seen_all:
+                    audit.check_stopped(world.store, found)
         return self._arrive(
             lambda: world.store.patch(
                 ref, fields, now=world.now, version=version, subresource=subresource
@@ -71,10 +97,12 @@ class WeatheredObjects:
         """Delete the object; where it is gone already, do nothing."""
         self._leave()
         world = self._world
-        if world.store.get(ref) is None:
+        found = world.store.get(ref)
+        if found is None:
             return
-        if self._is_at(ref, uid=uid):
-            audit.check_owner(world.store, ref, self._job_uid())
+        if uid in ("", found["metadata"]["uid"]):
+            self._check(found, "uid")
+            self._check_fence()
             audit.check_deletion(world.store, ref)
         self._arrive(lambda: world.store.delete(ref, now=world.now, uid=uid))
 
@@ -106,23 +134,41 @@ class WeatheredObjects:
                 raise audit.Broken(f"the server refuses: {refusal}") from None
             raise Refused(str(refusal)) from None
         world.absorb()
+        self._mine.add(str(world.store.version))
         if world.strikes(world.weather.lost_answer):
             raise Unreachable("the answer was lost")
         return answer
 
-    def _is_at(self, ref: Ref, *, uid: str = "", version: str = "") -> bool:
-        """Say whether the preconditions of a write hold, so that it would take effect."""
-        found = self._world.store.get(ref)
-        if found is None:
-            return False
-        metadata = found["metadata"]
-        return uid in ("", metadata["uid"]) and version in ("", metadata["resourceVersion"])
+    # What an operator must never do, whatever it sees.
 
-    def _job_uid(self) -> str:
+    def _check(self, found: Manifest, part: str) -> None:
+        """Raise Broken where what is about to change is another's, or is not as it was seen."""
         observed = self._operator.observed
-        return observed.job.identity.uid if observed is not None else ""
+        if observed is None:
+            return
+        metadata, job = found["metadata"], observed.job.identity
+        ref = ref_of(found)
+        audit.check_owner(self._world.store, ref, job.uid)
+        if ref.kind is Kind.MPI_JOB:
+            seen = {part: job.version if part == "resourceVersion" else job.uid}
+        else:
+            views = (v for k, v in children_of(observed) if (k, v.name) == (ref.kind, ref.name))
+            view = next(views, None)
+            seen = {} if view is None else {"resourceVersion": view.version, "uid": view.uid}
+        if metadata[part] not in self._mine and seen.get(part) != metadata[part]:
+            raise audit.Broken(f"{ref.kind} {ref.name} is changed though it is not as it was seen")
+
+    def _check_fence(self) -> None:
+        """Raise Broken where what cannot be undone is done for a job that has changed."""
+        observed, job = self._operator.observed, self._world.job
+        if observed is None or job is None:
+            return
+        version = job["metadata"]["resourceVersion"]
+        if version != observed.job.identity.version and version not in self._mine:
+            raise audit.Broken("a job has changed since it was looked at, and is acted on")
 
     def _check_start(self) -> None:
-        """Hold the launcher's start against the job's patience, where all could be seen."""
+        """Hold the launcher's start against the job, and its patience where all could be seen."""
+        self._check_fence()
         if self._operator.seen_all:
             audit.check_patience(self._world.store, user.JOB)

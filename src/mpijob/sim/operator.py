@@ -150,6 +150,7 @@ class Operator:
             return
         if not world.is_calm:
             plan = _shuffled(plan, world)
+        self._objects.begin()
         try:
             _drive(world.practice.perform(plan, observed.job.identity, self._hands, world.now))
         except (Conflict, NotFound, Refused, Unreachable) as failure:

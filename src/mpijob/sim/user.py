@@ -32,7 +32,7 @@ def job(dice: Random) -> dict[str, Any]:
         if dice.random() < 0.15
     }
     policy = _run_policy(dice, workers)
-    if dice.random() < 0.03:
+    if dice.random() < 0.05:
         policy |= {"managedBy": "kueue"}
     return {
         "apiVersion": "kubeflow.org/v2beta1",
@@ -103,10 +103,13 @@ def edit(dice: Random, spec: Manifest) -> dict[str, Any]:
     draw = dice.random()
     if draw < (0.9 if policy.get("suspend") else 0.3):
         return {"runPolicy": {"suspend": not policy.get("suspend")}}
-    if draw < 0.6 and "Worker" in spec["mpiReplicaSpecs"]:
+    if draw < 0.65 and "Worker" in spec["mpiReplicaSpecs"]:
         return {"mpiReplicaSpecs": {"Worker": {"replicas": dice.randint(1, WORKERS_MAX)}}}
-    if draw < 0.7:
+    if draw < 0.75:
         return dict(dice.choice(UNSOUND)[0])
+    if draw < 0.83:
+        selector = dice.choice((None, {"zone": "a"}, {"zone": "b", "disk": "ssd"}))
+        return {"mpiReplicaSpecs": {"Launcher": {"template": {"spec": {"nodeSelector": selector}}}}}
     return {"runPolicy": _changed_policy(dice)}
 
 

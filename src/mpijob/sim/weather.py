@@ -4,8 +4,14 @@ from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Self
 
-#: Off, rare, often. Off comes as often as both others, so that many seeds have few faults each.
-ODDS = (0.0, 0.0, 0.04, 0.3)
+#: Rare, or often.
+ODDS = (0.05, 0.3)
+#: What happens to operators; to pods; among people. And how many of these a history has.
+FAMILIES = (
+    (("crash", "lost_request", "lost_answer", "stale", "gap", "travel", "rivals"), (0, 2, 3, 5)),
+    (("kill", "evict", "exhaust", "lose", "refuse", "failure"), (0, 1, 2, 4)),
+    (("conflict", "theft", "stranger", "leap"), (0, 0, 1, 2)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +20,14 @@ class Weather:
 
     Of the operator: `crash` before a step; `lost_request` and `lost_answer` of a write; `stale`,
     per kind and look, to see only a part of what is new; `gap`, a watch that begins again and
-    missed what lay between; `travel`, to start anew, and from an older state; `rivals`, that a second
-    operator runs. Of the world: `conflict`, somebody else writes; `theft`, a child is taken away;
-    `stranger`, somebody has one of our names; `kill`, `evict`, `exhaust` and `lose`: pods deleted,
-    evicted, out of memory, with their node; `refuse`, an image that cannot be pulled for now;
-    `failure` of the launcher's program; `leap` of the clock by minutes.
+    missed what lay between; `travel`, to start anew, and from an older state; `rivals`, that a
+    second operator runs.
+
+    Of pods: `kill`, `evict`, `exhaust`, `lose`: deleted, evicted, out of memory, gone with their
+    node; `refuse`, an image that cannot be pulled for now; `failure` of the launcher's program.
+
+    Of people: `conflict`, somebody else writes; `theft`, a child is taken away; `stranger`,
+    somebody has one of our names; `leap` of the clock by minutes.
     """
 
     crash: float = 0.0
@@ -41,11 +50,12 @@ class Weather:
 
     @classmethod
     def drawn(cls, dice: Random) -> Self:
-        """Return a weather in which each fault is off, rare or often by itself.
+        """Return a weather in which a few faults are rare or often, each by itself.
 
         So some seeds isolate a fault, and others pile them up (swarm testing).
         """
-        return cls(*[dice.choice(ODDS) for _ in fields(cls)])
+        faults = (dice.sample(family, dice.choice(counts)) for family, counts in FAMILIES)
+        return cls(**{fault: dice.choice(ODDS) for some in faults for fault in some})
 
     @property
     def is_current(self) -> bool:
