@@ -106,6 +106,8 @@ def furnish(pod: PodMessage, keep: list[str]) -> None:
     kernel.set_hostname(pod["hostname"])
     folder = f"{pod['folder']}/sandbox"
     os.makedirs(folder, exist_ok=True)
+    # In memory, so that it goes with the namespace: removing folders that were mounted on is slow.
+    kernel.mount("tmpfs", folder, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     view = View(folder, [*keep, *pod["keep"]])
     for mount in [*_own_mounts(pod, folder), *sorted(pod["mounts"], key=lambda m: m["target"])]:
         view.add(mount)

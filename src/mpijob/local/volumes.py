@@ -58,10 +58,16 @@ class Volumes:
                 with contextlib.suppress(ConfigError, OSError):
                     self._write_files(name, volume)
 
-    def mounts(self, container: Manifest, variables: Mapping[str, str]) -> list[Mount]:
-        """Return where a container's volumes are to be seen. Raises MountFailed."""
+    def mounts(
+        self, container: Manifest, variables: Mapping[str, str]
+    ) -> list[tuple[Manifest, Mount]]:
+        """Return a container's `volumeMounts`, each with the mount that it is here.
+
+        Raises MountFailed.
+        """
+        entries = container.get("volumeMounts") or ()
         try:
-            return [self._mount(entry, variables) for entry in container.get("volumeMounts") or ()]
+            return [(entry, self._mount(entry, variables)) for entry in entries]
         except (OSError, NotAQuantity) as error:
             raise MountFailed(str(error)) from error
 

@@ -107,6 +107,16 @@ def workload(
     )
 
 
+def _parent(target: str) -> str:
+    """Return the folder in which a mount point would have to be made, "" where it is there."""
+    if os.path.lexists(target):
+        return ""
+    parent = os.path.dirname(target)
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    return parent
+
+
 def _moved(container: runtime.Container, places: Mapping[str, str]) -> runtime.Container:
     """Return a container that finds its volumes where they are, without mounts."""
     return replace(
@@ -138,7 +148,12 @@ class _Builder:
         """Return one container as a program."""
         user = user_of(container, self.place.pod)
         env = self._environment(container, user.environment())
-        for mount in self.volumes.mounts(container, env):
+        spared = {env.get("HOME", ""), self.surroundings.folder}
+        for entry, mount in self.volumes.mounts(container, env):
+            if entry["name"] == names.SSH_VOLUME and _parent(mount.target) in spared:
+                # It would take a cover over the user's own folder, and new files there would be
+                # lost with the pod; ranks need no keys here.
+                continue
             self._add(container, mount)
         self._add_termination_file(container)
         log = self.folder.log(container["name"], 0)

@@ -323,3 +323,26 @@ def test_a_finished_jobs_hosts_are_kept_or_not_as_its_policy_says(plain_place):
         return left
 
     assert plain_place.play(scenario) == {"None": "Succeeded", "Running": None, "All": None}
+
+
+def test_what_a_job_writes_into_its_folder_or_home_is_kept(place, tmp_path):
+    manifest = place.mpijob("echo new > result; echo new > $HOME/result", 1)
+    spec = manifest["spec"]
+    spec["sshAuthMountPath"] = f"{tmp_path}/.ssh"
+    launcher = spec["mpiReplicaSpecs"]["Launcher"]["template"]["spec"]["containers"][0]
+    (tmp_path / "work").mkdir()
+    launcher |= {
+        "workingDir": f"{tmp_path}/work",
+        "env": [{"name": "HOME", "value": str(tmp_path)}],
+    }
+    place.run(manifest)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert (kept, (tmp_path / "work" / "result").read_text()) == (
+        ["home", "result", "work"],
+        "new\n",
+    )
+
+
+def test_the_keys_are_where_the_job_says(place):
+    manifest = place.mpijob("ls /srv/keys", sshAuthMountPath="/srv/keys")
+    assert place.output(manifest) == "authorized_keys\nid_rsa\nid_rsa.pub\n"
