@@ -49,7 +49,12 @@ def as_list(manifests: Sequence[Manifest]) -> dict[str, Any]:
 
 
 def renamed(manifest: Manifest, *, name: str = "", namespace: str = "") -> dict[str, Any]:
-    """Return `manifest` under another name or in another namespace; "" leaves what it says."""
+    """Return `manifest` under another name or in another namespace; "" leaves what it says.
+
+    Metadata that is no mapping stays as it is, for those who say what is wrong with it.
+    """
+    if not isinstance(manifest.get("metadata", {}), Mapping):
+        return dict(manifest)
     said = {"namespace": namespace, "name": name}
     metadata = {**_metadata(manifest), **{key: value for key, value in said.items() if value}}
     if name:

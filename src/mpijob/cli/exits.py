@@ -16,10 +16,12 @@ NOT_FOUND = 3
 CONFLICT = 4
 #: A defect of mpijob's own. `MPIJOB_TRACEBACK=1` shows where.
 INTERNAL = 70
-#: The time given with `--timeout` ran out.
+#: The time given with `--timeout` ran out, or the job's deadline has passed.
 TIMED_OUT = 124
 #: Interrupted: Ctrl-C, or SIGINT (128 + 2).
 INTERRUPTED = 130
+#: Whoever read the output of `run` has left, and the job was ended (128 + SIGPIPE).
+UNREAD = 141
 #: Told to end: SIGTERM (128 + 15).
 TERMINATED = 143
 
@@ -31,7 +33,8 @@ MEANINGS = {
     NOT_FOUND: "There is no such job.",
     CONFLICT: "A job of that name is there and has not finished, or it changed meanwhile.",
     INTERNAL: "A defect of mpijob's own; `MPIJOB_TRACEBACK=1` shows where.",
-    TIMED_OUT: "The time given with `--timeout` ran out.",
+    TIMED_OUT: "The time given with `--timeout` ran out, or the job's deadline has passed.",
     INTERRUPTED: "Interrupted: Ctrl-C, or SIGINT.",
+    UNREAD: "Whoever read the output of `run` has left, and the job was ended.",
     TERMINATED: "Told to end: SIGTERM.",
 }

@@ -9,6 +9,7 @@ import click
 
 from mpijob.cli import exits
 from mpijob.cli.launcher_output import LauncherOutput
+from mpijob.cli.output import forget_stdout
 from mpijob.cli.render.age import between
 from mpijob.cli.render.facts import short
 from mpijob.cli.render.jobs import naming_condition, reason
@@ -60,7 +61,11 @@ class Foreground:
             self.watching.stop()
         await self._look_once(output)
         output.close()
-        await writing
+        try:
+            await writing
+        except BrokenPipeError:
+            forget_stdout()
+            return exits.UNREAD
         return self._end()
 
     async def _look(self, output: LauncherOutput) -> None:

@@ -1,5 +1,8 @@
 """The option `-o`, and documents as JSON and YAML."""
 
+import contextlib
+import os
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -24,3 +27,9 @@ def written(document: Any, output: str) -> str:
     from mpijob.cli.render.document import as_yaml
 
     return as_yaml(document)
+
+
+def forget_stdout() -> None:
+    """Let what is still to be written vanish: whoever read it has left."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

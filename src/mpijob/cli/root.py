@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mpijob.cli import exits
+from mpijob.cli.output import forget_stdout
 from mpijob.cli.trouble import Trouble, defect, translated, wants_traceback
 
 #: The commands under the headings of the help: the module that is loaded for each, and its summary,
@@ -134,7 +135,7 @@ class Root(click.Group):
             code = exits.INTERRUPTED
         except BrokenPipeError:
             # Whoever read our output has seen enough (`mpijob logs pi | head`).
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            forget_stdout()
             code = exits.OK
         except Exception as error:  # noqa: BLE001  # The last net: nothing else may show a traceback.
             code = _told(error)
