@@ -120,7 +120,7 @@ PLANS = {
             ["delete Pod pi-worker-0", "delete Pod pi-worker-1"],
         ],
     ),
-    "a resumed job whose launcher ran before: its start time is cleared first": (
+    "a resumed job whose launcher ran before: its start time is cleared first (#5)": (
         settled(
             running(job(), launcher=launcher(suspended=True, active_count=0), launcher_pods=())
         ),
@@ -130,7 +130,7 @@ PLANS = {
         settled(running(job(), launcher=launcher(suspended=True))),
         [],
     ),
-    "a resumed job whose launcher is free to go": (
+    "a resumed job whose launcher is free to go needs no right to its status (#5)": (
         settled(
             running(
                 job(),
