@@ -63,3 +63,9 @@ def test_a_library_that_was_not_found_is_not_named():
 def test_nothing_says_that_more_ranks_may_start_than_there_are_slots(family):
     said = " ".join(environment(mpi(family), AROUND).values()).lower()
     assert "oversubscribe" not in said
+
+
+@pytest.mark.parametrize(("family", "asks"), [(Family.MPICH, True), (Family.OPENMPI, False)])
+def test_a_launcher_that_asks_for_addresses_in_vain_does_not_wait_for_them_long(family, asks):
+    env = environment(mpi(family), Surroundings("/run/rsh", 1, 1, names_resolve=False))
+    assert ("RES_OPTIONS" in env) is asks

@@ -113,6 +113,7 @@ def surroundings(
             cpu_count=machine.cpu_count,
             path=env.get("PATH", os.defpath),
             library_path=env.get("LD_LIBRARY_PATH", ""),
+            names_resolve=runtime.namespaced,
         )
         env |= mpi_env.environment(mpi, around)
         keep.append(mpi.prefix)

@@ -4,7 +4,7 @@ A mount point that the machine does not have is never made on the machine. The f
 hold it is covered by a skeleton instead: a folder of the pod's own in which everything that was
 there before is bound back, and in which the mount point can be made. What the pod's programs
 write to files that were there reaches those files; what they make anew right in the covered
-folder stays in the pod's folder.
+folder is gone with the pod.
 """
 
 from __future__ import annotations

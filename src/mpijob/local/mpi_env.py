@@ -27,6 +27,8 @@ class Surroundings:
     path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     #: The programs' LD_LIBRARY_PATH, likewise.
     library_path: str = ""
+    #: The hosts' names have addresses, as the pods' own /etc/hosts gives them.
+    names_resolve: bool = True
 
 
 def environment(mpi: Mpi, around: Surroundings) -> dict[str, str]:
@@ -44,6 +46,10 @@ def environment(mpi: Mpi, around: Surroundings) -> dict[str, str]:
             settings = _intel(around.agent, crowded=crowded)
         case unknown:
             assert_never(unknown)
+    if mpi.family != Family.OPENMPI and not around.names_resolve:
+        # Hydra asks for each host's address before it starts anything, one after another, and
+        # does without. An answer that got lost costs the default of five seconds.
+        settings = {"RES_OPTIONS": "timeout:1 attempts:2", **settings}
     return {**_paths(mpi, around), **settings}
 
 
@@ -89,6 +95,8 @@ def _openmpi(agent: str, *, crowded: bool) -> Mapping[str, str]:
         "OMPI_MCA_mtl": "^ofi,psm,psm2",
         "OMPI_MCA_pml": "^ucx",
         "OMPI_MCA_osc": "^ucx",
+        # Host names may have no address here, and none is needed; 5 does not ask by itself.
+        "OMPI_MCA_if_base_do_not_resolve": "1",
         "OMPI_MCA_btl_tcp_if_include": _LOOPBACK,
         # Open MPI 5's daemons refuse to speak over loopback; its ranks do not.
         "OMPI_MCA_oob_tcp_if_include": _LOOPBACK,

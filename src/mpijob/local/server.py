@@ -409,12 +409,14 @@ class Server:
     def _end(self) -> NoReturn:
         """End every pod, then what descends from here in any way, then the folders."""
         for pod in self._pods.values():
-            number = signal.SIGKILL if self._namespaced else signal.SIGTERM
+            # With a keeper of a namespace the kernel kills all that is in it.
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pod.keeper, number)
-        for pod in self._pods.values():
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pod.keeper, 0)
+                os.kill(pod.keeper, signal.SIGKILL)
+        if self._namespaced:
+            for pod in self._pods.values():
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pod.keeper, 0)
+        # Without namespaces, what the keepers were the parents of is below this process now.
         processes.end_descendants(_collect_all)
         processes.end_marked(f"{processes.RUNTIME_MARK}={self._settings['token']}")
         import shutil

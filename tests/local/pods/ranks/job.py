@@ -41,6 +41,7 @@ class Job:
             runtime.agent,
             settings["worker_count"] * settings["slots"],
             machine(os.environ).cpu_count,
+            names_resolve=runtime.namespaced,
         )
         self.env = environment(self.mpi, around) | {"HOME": str(folder)} | settings["env"]
         config = folder / "config"
