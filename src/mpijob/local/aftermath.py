@@ -25,6 +25,8 @@ from mpijob.core.reconcile import reconcile
 from mpijob.core.report import next_status
 from mpijob.engine.cache import CHILD_KINDS, Cache
 from mpijob.engine.control import Engine, Outside
+from mpijob.local.home import JobFolder
+from mpijob.local.journal import Journal
 from mpijob.local.objects import DICE, LocalObjects
 from mpijob.ports import Conflict, NotFound
 
@@ -33,6 +35,8 @@ CONFIG = Config(transport=Transport.RSH)
 #: The phases in which a job needs nobody any longer, once its plan is empty.
 FINAL = frozenset({Phase.FINISHED, Phase.EXPIRED, Phase.INVALID, Phase.ELSEWHERE})
 _ENDS = ("Succeeded", "Failed", "Invalid")
+#: How much of a uid is in a folder's name.
+_MARK = 8
 #: More looks than any job needs to come to rest once it has ended.
 _LOOKS_MAX = 20
 
@@ -114,6 +118,21 @@ def lose_pods(store: Store, owners: set[str], why: tuple[str, str], now: datetim
         if is_deleting(pod):
             store.delete(ref_of(pod), now=now, uid=pod["metadata"]["uid"], grace_s=0)
     return found
+
+
+def forget(journal: Journal, folder: JobFolder) -> None:
+    """Remove what is kept of a job that was deleted, and that nobody runs: events and folder."""
+    marks = {path.name[-_MARK:] for path in folder.pods.glob("*")}
+    marks.add(folder.path.name[-_MARK:])
+    now = journal.now()
+
+    def action(store: Store) -> None:
+        for event in store.list(Kind.EVENT):
+            if event["involvedObject"].get("uid", "")[:_MARK] in marks:
+                store.delete(ref_of(event), now=now)
+
+    journal.write(action)
+    folder.remove()
 
 
 async def tidy(objects: LocalObjects, key: Key) -> None:

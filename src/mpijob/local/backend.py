@@ -39,7 +39,7 @@ from mpijob.core.plan import Kind, Ref
 from mpijob.local import aftermath, claim, home
 from mpijob.local.arrangement import MPI_VARIABLE, adapted
 from mpijob.local.home import Home, JobFolder
-from mpijob.local.journal import Journal
+from mpijob.local.journal import Journal, JournalBroken
 from mpijob.local.logs import LocalLogs
 from mpijob.local.objects import DICE, LocalObjects
 from mpijob.local.runtime import Runtime, RuntimeFailed
@@ -174,18 +174,23 @@ class Backend:
         suffix = dice.suffix(DICE)
         name = metadata.get("name") or f"{metadata.get('generateName', '')}{suffix}"
         key = Key(metadata.get("namespace") or "default", name)
-        folder = self.home.job(key, uid).made()
-        held = self._claimed(folder)
-        assert held is not None
+        folder = self.home.job(key, uid)
+        held = None
         try:
+            held = self._claimed(folder.made())
             settings.write(folder.settings)
             now = self.now()
             full = {**manifest, "metadata": {**metadata, "namespace": key.namespace, "name": name}}
             self.objects.written(lambda store: store.create(full, now=now, uid=uid))
-        except BaseException:
-            held.release()
+        except BaseException as failure:
+            if held is not None:
+                held.release()
             folder.remove()
+            if isinstance(failure, OSError):
+                told = f"cannot keep the job in {folder.path}: {failure.strerror}"
+                raise JournalBroken(told) from failure
             raise
+        assert held is not None
         return Charge(key, uid, folder, held, settings)
 
     def _claimed(self, folder: JobFolder) -> claim.Claim | None:
@@ -258,7 +263,7 @@ class Backend:
             aftermath.settle(store, key, now)
 
         self.journal.write(action)
-        folder.remove()
+        aftermath.forget(self.journal, folder)
 
 
 @asynccontextmanager

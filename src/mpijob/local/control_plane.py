@@ -32,19 +32,21 @@ _WATCHED = (Kind.MPI_JOB, Kind.JOB, Kind.POD, Kind.CONFIG_MAP, Kind.SECRET)
 class ControlPlane:
     """The small cluster's controllers, for one job."""
 
-    def __init__(self, journal: Journal, key: Key, uid: str, node: Node) -> None:
+    def __init__(self, journal: Journal, key: Key, uid: str) -> None:
         self._journal = journal
         self._job = Ref(Kind.MPI_JOB, key.namespace, key.name)
         self._launcher = Ref(Kind.JOB, key.namespace, names.launcher(key.name))
         self._owners = {uid}
         self._uid = uid
-        self._node = node
+        #: Set once the machine has been looked at; until then pods wait unbound.
+        self.node: Node | None = None
         #: Set once the runtime is there; until then pods are bound and wait.
         self.kubelet: Kubelet | None = None
         #: Called after each round.
         self.settled: Callable[[], None] = lambda: None
         self._stirred = asyncio.Event()
         self._feeds: list[Feed] = []
+        self._refreshed: list[Ref] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def is_mine(self, pod: Manifest) -> bool:
@@ -70,29 +72,32 @@ class ControlPlane:
 
     def round(self) -> None:
         """Tell, decide, act: once."""
-        refreshed = self._refreshed()
+        self._note_refreshed()
         try:
             written, wake_at = self._journal.write(self._decided)
-        except JournalBroken as broken:
+            self._wake(wake_at)
+            if self.kubelet is not None:
+                self.kubelet.reported(written)
+                self._act(self.kubelet)
+        except (JournalBroken, OSError) as broken:
+            # A full disk: it may be given room, and nothing that is to be told is forgotten.
             _log.warning("tried again in %.0f s: %s", RETRY_S, broken)
             asyncio.get_running_loop().call_later(RETRY_S, self.stir)
-            return
-        self._wake(wake_at)
-        if self.kubelet is not None:
-            self.kubelet.reported(written)
-            for ref in refreshed:
-                self.kubelet.refresh(ref, self._journal.store)
-            self.kubelet.look(self._journal.store)
         self.settled()
 
-    def _refreshed(self) -> list[Ref]:
-        """Return the ConfigMaps and Secrets that have changed, and take all news as read."""
-        found = []
+    def _act(self, kubelet: Kubelet) -> None:
+        store = self._journal.store
+        while self._refreshed:
+            kubelet.refresh(self._refreshed[-1], store)
+            self._refreshed.pop()
+        kubelet.look(store)
+
+    def _note_refreshed(self) -> None:
+        """Note the ConfigMaps and Secrets that have changed, and take all news as read."""
         for feed in self._feeds:
             if feed.kind in (Kind.CONFIG_MAP, Kind.SECRET):
-                found += [change.ref for change in feed.pending]
+                self._refreshed += [change.ref for change in feed.pending]
             feed.pending.clear()
-        return found
 
     def _decided(self, store: Store) -> tuple[list[tuple[str, int]], datetime | None]:
         """Write what the kubelet has to tell, and what follows from it."""
@@ -107,7 +112,8 @@ class ControlPlane:
         job = store.get(self._job)
         if job is None or job["metadata"]["uid"] != self._uid or launcher is None:
             garbage.collect(store, now=now)
-        bind_waiting(store, self._node, self.is_mine, now)
+        if self.node is not None:
+            bind_waiting(store, self.node, self.is_mine, now)
         return written, wake_at
 
     def _wake(self, at: datetime | None) -> None:

@@ -189,6 +189,9 @@ class Kubelet:
             if any(f"{probe}Probe" in container for probe in ("liveness", "readiness", "startup")):
                 told = f'container "{container["name"]}": probes are not run on this machine'
                 self._tell_once(life, "ProbesNotRun", told)
+            if container.get("lifecycle"):
+                told = f'container "{container["name"]}": hooks are not run on this machine'
+                self._tell_once(life, "HooksNotRun", told)
 
     def _tell_once(self, life: PodLife, reason: str, message: str) -> None:
         if message not in self._said:

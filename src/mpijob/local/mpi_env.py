@@ -29,6 +29,8 @@ class Surroundings:
     library_path: str = ""
     #: The hosts' names have addresses, as the pods' own /etc/hosts gives them.
     names_resolve: bool = True
+    #: The library of `preloads.setpgid_library`; "" for none.
+    setpgid_library: str = ""
 
 
 def environment(mpi: Mpi, around: Surroundings) -> dict[str, str]:
@@ -40,6 +42,9 @@ def environment(mpi: Mpi, around: Surroundings) -> dict[str, str]:
     match mpi.family:
         case Family.OPENMPI:
             settings = _openmpi(around.agent, crowded=crowded)
+            if around.setpgid_library:
+                # Open MPI does not hand this on to other hosts; MPICH would.
+                settings = {"LD_PRELOAD": around.setpgid_library, **settings}
         case Family.MPICH:
             settings = _mpich(around.agent, crowded=crowded)
         case Family.INTEL:

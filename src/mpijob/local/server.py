@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 
-from mpijob.local import hostname_library, kernel, processes, rsh, sandbox
+from mpijob.local import kernel, preloads, processes, rsh, sandbox
 from mpijob.local.keeper import MESSAGE_MAX, keep
 
 TYPE_CHECKING = False
@@ -118,6 +118,7 @@ class Server:
                 "mode": "namespaces" if self._namespaced else "plain",
                 "message": self._reason,
                 "shm_folder": self._shm,
+                "setpgid_library": self._setpgid_library(),
                 "at": time.time(),
             }
         )
@@ -135,6 +136,12 @@ class Server:
         # It gets its name when it is locked, or a sweep in between would take it for a dead one's.
         os.rename(draft, self._record)
         return handle
+
+    def _setpgid_library(self) -> str:
+        """Write the library that spares Open MPI a warning; return its path, or "" without one."""
+        path = f"{self._folder}/setpgid.so"
+        library = preloads.setpgid_library(os.uname().machine)
+        return path if preloads.write(path, library) else ""
 
     def _write_agent(self) -> None:
         """Put the rsh agent into the run folder, to be run by this very interpreter."""
@@ -270,7 +277,8 @@ class Server:
             # Pods share /dev/shm and the machine's name here, so Open MPI's files would collide,
             # and version 5 would take two hosts for one.
             named = f"{self._folder}/{hostname}.so"
-            if hostname_library.write(named, hostname):
+            library = preloads.hostname_library(hostname, os.uname().machine)
+            if preloads.write(named, library):
                 env["LD_PRELOAD"] = named
             env["OMPI_MCA_btl_sm_backing_directory"] = f"{self._shm}/{hostname}"
             env["OMPI_MCA_btl_vader_backing_directory"] = f"{self._shm}/{hostname}"

@@ -28,7 +28,7 @@ from mpijob.local.arrangement import hosts_of, node_of, surroundings
 from mpijob.local.claim import Claim, inherited
 from mpijob.local.control_plane import ControlPlane
 from mpijob.local.home import Home, JobFolder, opened
-from mpijob.local.journal import Journal
+from mpijob.local.journal import Journal, JournalBroken
 from mpijob.local.keys import DrawnKeys
 from mpijob.local.kubelet import Duties, Ground, Kubelet
 from mpijob.local.machine import machine
@@ -68,9 +68,7 @@ class Supervisor:
         self._home = home
         self._charge = charge
         self._launching = launching
-        self._machine = machine(os.environ)
-        node = node_of(self._machine, charge.settings)
-        self._plane = ControlPlane(journal, charge.key, charge.uid, node)
+        self._plane = ControlPlane(journal, charge.key, charge.uid)
         self._plane.settled = self._look_up
         outside = Outside(LocalObjects(journal), DrawnKeys(), journal.now)
         self._engine = Engine(outside, aftermath.CONFIG, only=charge.key)
@@ -111,7 +109,12 @@ class Supervisor:
         self._interrupts += 1
         job = self.job
         if self._interrupts == 1 and job is not None and not aftermath.is_suspended(job):
-            self._end_job(reason, message)
+            try:
+                self._end_job(reason, message)
+            except JournalBroken as broken:
+                # It cannot be recorded, so it is done; the next command will tell.
+                _log.warning("the job is ended at once: %s", broken)
+                self._interrupts += 1
         self._look_up()
 
     def catch_signals(self) -> None:
@@ -133,6 +136,10 @@ class Supervisor:
 
     async def _run_pods(self) -> None:
         """Have a kubelet as soon as there is a runtime, and tell it what that one tells."""
+        # In a thread, since asking NVIDIA's driver for its GPUs takes a second.
+        found = await asyncio.to_thread(machine, os.environ)
+        self._plane.node = node = node_of(found, self._charge.settings)
+        self._plane.stir()
         # Shielded: who is cancelled here must not leave a runtime behind that nobody closes.
         self._runtime = runtime = await asyncio.shield(self._launching)
         job = self.job
@@ -140,11 +147,8 @@ class Supervisor:
         if not isinstance(typed, MPIJob):
             return
         runtime.expect(hosts_of(typed))
-        ground = Ground(
-            node_of(self._machine, self._charge.settings),
-            self._charge.folder,
-            surroundings(typed, self._charge.settings, self._machine, runtime, self._home.mpis),
-        )
+        around = surroundings(typed, self._charge.settings, found, runtime, self._home.mpis)
+        ground = Ground(node, self._charge.folder, around)
         duties = Duties(self._plane.is_mine, self._plane.stir, self._end_job)
         kubelet = Kubelet(runtime, ground, duties)
         self._plane.kubelet = kubelet
@@ -204,10 +208,10 @@ class Supervisor:
         if self._plane.kubelet is not None:
             self._plane.kubelet.lose_all("ended with its job")
             self._plane.round()
-        gone = self.job is None
+        if self.job is None:
+            with contextlib.suppress(JournalBroken):
+                aftermath.forget(self._journal, self._charge.folder)
         self._charge.claim.release()
-        if gone:
-            self._charge.folder.remove()
 
 
 def _raise_first(tasks: set[asyncio.Task[None]]) -> None:

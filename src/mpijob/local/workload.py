@@ -86,6 +86,12 @@ def workload(
 
     """
     pod, spec = place.pod, place.pod["spec"]
+    for container in spec.get("initContainers") or ():
+        if container.get("restartPolicy") == "Always":
+            raise Hopeless(
+                f'init container "{container["name"]}" is to be restarted always (a sidecar), '
+                "which is not done on this machine: make it an ordinary container"
+            )
     builder = _Builder(place, volumes, folder, surroundings)
     init = tuple(builder.container(c) for c in spec.get("initContainers") or ())
     containers = tuple(builder.container(c) for c in spec["containers"])
