@@ -175,8 +175,9 @@ def _value(
         return pod_field(source["fieldRef"]["fieldPath"], place)
     if "resourceFieldRef" in source:
         reference = source["resourceFieldRef"]
-        named = reference.get("containerName", container["name"])
-        return resource_field(reference, container_named(place.pod, named), place)
+        named = reference.get("containerName")
+        meant = container_named(place.pod, named) if named else container
+        return resource_field(reference, meant, place)
     if "configMapKeyRef" in source:
         return _keyed(source["configMapKeyRef"], place, "configmap", "ConfigMap")
     if "secretKeyRef" in source:
