@@ -130,6 +130,7 @@ def test_a_namesake_that_has_not_finished_is_in_the_way(mpijob, store, file):
 def test_a_program_whose_name_is_taken_gets_a_number(mpijob, store):
     store.job("true")
     done = _typed("run", "--pods", "plain", "--detach", "--", "true")
+    mpijob("delete", "true-2")
     assert done.stdout == "mpijob.kubeflow.org/true-2 created\n"
 
 

@@ -2,6 +2,8 @@
 
 import json
 import platform
+import subprocess
+import sys
 
 from mpijob import __version__
 
@@ -16,3 +18,15 @@ def test_it_says_the_versions(mpijob):
 
 def test_it_says_them_to_programs(mpijob):
     assert json.loads(mpijob("version", "-o", "json").out)["mpijob"] == __version__
+
+
+def test_it_loads_nothing_that_takes_time():
+    program = (
+        "import sys; from mpijob.cli.root import cli; cli.main(['version'], standalone_mode=False);"
+        "slow = {'asyncio', 'cryptography', 'msgspec', 'rich', 'sqlite3', 'yaml'};"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

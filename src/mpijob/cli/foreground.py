@@ -74,7 +74,8 @@ class Foreground:
         watches = [asyncio.create_task(self._ring(kind, news)) for kind in _TELLING]
         try:
             while True:
-                await news.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), self.watching.tick_s)
                 news.clear()
                 await self._look_once(output)
                 await asyncio.sleep(_PAUSE_S)
@@ -126,7 +127,9 @@ class Foreground:
         status = observed.job.status
         named = naming_condition(status)
         state = named.value if named else "not finished"
-        code = f", exit code {self.exit_code}" if self.exit_code else ""
+        # Who is ended by us has a code that tells of that alone.
+        ended = reason(status) in _ENDED_BY_US
+        code = f", exit code {self.exit_code}" if self.exit_code and not ended else ""
         why = f" ({reason(status)}{code})" if reason(status) else ""
         mark = click.style("error:", fg="red", bold=True)
         click.echo(f"{mark} {self.key.name} is {state}{why}", err=True)
@@ -139,6 +142,7 @@ class Foreground:
             click.echo(f"  → {advice}", err=True)
 
 
+_ENDED_BY_US = ("Interrupted", "DeadlineExceeded")
 _TELLING = (Kind.MPI_JOB, Kind.JOB, Kind.POD)
 
 

@@ -15,10 +15,17 @@ from mpijob.core.observed import Observed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.live import Live
+    from rich.text import Text
 
 
 class Watching(Protocol):
-    """Shows how a job comes along."""
+    """Shows how a job comes along.
+
+    `tick_s` is after how many seconds it shows the job again where nothing has changed, None for
+    never.
+    """
+
+    tick_s: float | None
 
     def show(self, observed: Observed, now: datetime) -> None:
         """Show the job as it is now."""
@@ -31,6 +38,8 @@ class Watching(Protocol):
 
 class Notes:
     """Says once, in a line each, what hinders a job."""
+
+    tick_s: float | None = None
 
     def __init__(self) -> None:
         self._said: set[str] = set()
@@ -52,6 +61,7 @@ class Lines:
     """Shows a job in a few lines that change on the terminal, until it speaks for itself."""
 
     def __init__(self) -> None:
+        self.tick_s: float | None = 1.0
         self._live: Live | None = None
         self._notes = Notes()
         self._stopped = False
@@ -68,6 +78,7 @@ class Lines:
     def stop(self) -> None:
         """Take the lines away."""
         self._stopped = True
+        self.tick_s = None
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -75,6 +86,8 @@ class Lines:
 
 class Silence:
     """Shows nothing."""
+
+    tick_s: float | None = None
 
     def show(self, observed: Observed, now: datetime) -> None:
         """Show nothing."""
@@ -105,8 +118,8 @@ def _started() -> "Live":
     return live
 
 
-def _text(lines: Sequence[str]) -> str:
-    from rich.markup import escape
+def _text(lines: Sequence[str]) -> "Text":
+    from rich.text import Text
 
     head, *rest = lines
-    return "\n".join([f"[bold]{escape(head)}[/bold]", *map(escape, rest)])
+    return Text("\n").join([Text(head, style="bold"), *map(Text, rest)])
