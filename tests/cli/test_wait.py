@@ -1,9 +1,14 @@
 """`mpijob wait`."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from mpijob.cli import exits, periods, wait
 
+MPIJOB = Path(sys.executable).with_name("mpijob")
 MODULES = (periods, wait)
 
 ENDS = {
@@ -35,6 +40,23 @@ def test_it_says_how_the_job_ended(mpijob, store):
     assert mpijob("wait", "pi", "--for", "condition=Succeeded").err == (
         "error: mpijob.kubeflow.org/pi is Failed (BackoffLimitExceeded)\n"
     )
+
+
+def test_a_job_that_is_gone_is_deleted(mpijob):
+    assert mpijob("wait", "pi", "--for", "delete").code == exits.OK
+
+
+def test_a_job_that_is_not_there_will_not_finish(mpijob):
+    assert mpijob("wait", "pi").code == exits.NOT_FOUND
+
+
+def test_a_deletion_is_waited_for(mpijob, store):
+    store.job("pi")
+    command = [MPIJOB, "wait", "pi", "--for", "delete"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as waiting:
+        mpijob("delete", "pi")
+        out, _ = waiting.communicate(timeout=60)
+    assert (waiting.returncode, out in ("", "mpijob.kubeflow.org/pi deleted\n")) == (0, True)
 
 
 PERIODS = {

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import click
@@ -22,7 +23,6 @@ from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind
 from mpijob.core.status import ConditionType, JobStatus
 from mpijob.local.supervisor import Supervisor
-from mpijob.ports import ChangeType
 
 #: How long, in seconds, one look at the job may at least wait for the one before it.
 _PAUSE_S = 0.1
@@ -70,24 +70,11 @@ class Foreground:
 
     async def _look(self, output: LauncherOutput) -> None:
         """Look at the job whenever something of it has changed, until cancelled."""
-        news = asyncio.Event()
-        watches = [asyncio.create_task(self._ring(kind, news)) for kind in _TELLING]
-        try:
-            while True:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), self.watching.tick_s)
-                news.clear()
+        news = self.world.news(*_TELLING, tick_s=self.watching.tick_s)
+        async with aclosing(news) as each:
+            async for _ in each:
                 await self._look_once(output)
                 await asyncio.sleep(_PAUSE_S)
-        finally:
-            for watch in watches:
-                watch.cancel()
-            await asyncio.gather(*watches, return_exceptions=True)
-
-    async def _ring(self, kind: Kind, news: asyncio.Event) -> None:
-        async for change in self.world.objects.watch(kind):
-            if change.type is not ChangeType.SYNCED:
-                news.set()
 
     async def _look_once(self, output: LauncherOutput) -> None:
         """Show the job as it is, and remember what only its pods tell: how the launcher ended."""

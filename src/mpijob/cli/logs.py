@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 import click
@@ -17,7 +17,7 @@ from mpijob.cli.world import World, within
 from mpijob.core import names
 from mpijob.core.job import Key, Role
 from mpijob.core.plan import Kind, Ref
-from mpijob.ports import ChangeType, NotFound
+from mpijob.ports import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +119,15 @@ class Asked:
 
     async def _look(self, world: World, output: LauncherOutput) -> None:
         """Tell `output` of the launcher's pods until the job has ended or is gone."""
-        async for change in world.objects.watch(Kind.POD):
-            if change.type is ChangeType.ADDED:
-                continue
-            try:
-                observed = await world.observed(self.key)
-            except Trouble:
-                return
-            output.see(observed)
-            if observed.job.status.finished:
-                return
+        async with aclosing(world.news(Kind.POD, Kind.MPI_JOB)) as news:
+            async for _ in news:
+                try:
+                    observed = await world.observed(self.key)
+                except Trouble:
+                    return
+                output.see(observed)
+                if observed.job.status.finished:
+                    return
 
 
 @click.command("logs")

@@ -74,6 +74,11 @@ def command(
             async with asyncio.timeout(timeout):
                 jobs = await chosen(world, names, namespace, every=every)
                 codes = [await _waited(world, job, hoped) for job in jobs]
+        except Trouble as trouble:
+            if hoped.text == _DELETE and trouble.code == exits.NOT_FOUND:
+                # What is not there need not be waited for.
+                return exits.OK
+            raise
         except TimeoutError:
             raise Trouble(f"timed out: not {hoped.text}", code=exits.TIMED_OUT) from None
         return max(codes, default=exits.OK)

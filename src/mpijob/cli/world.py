@@ -1,7 +1,8 @@
 """What a command looks at and writes to: the objects of this machine, opened and closed again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from difflib import get_close_matches
@@ -73,6 +74,31 @@ class World:
         if found is None:
             raise NotFound(f"there is no job “{key.name}” in namespace {key.namespace}")
         return found
+
+    async def news(self, *kinds: Kind, tick_s: float | None = None) -> AsyncGenerator[None, None]:
+        """Yield at once, and again whenever objects of these kinds have changed since.
+
+        Many changes may make one piece of news. With `tick_s`, news comes after so many seconds
+        at the latest.
+        """
+        changed = asyncio.Event()
+        changed.set()
+        watches = [asyncio.create_task(self._ring(kind, changed)) for kind in kinds]
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), tick_s)
+                changed.clear()
+                yield
+        finally:
+            for watch in watches:
+                watch.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
+
+    async def _ring(self, kind: Kind, changed: asyncio.Event) -> None:
+        async for change in self.objects.watch(kind):
+            if change.type is not ChangeType.SYNCED:
+                changed.set()
 
     async def until_gone(self, kind: Kind, uid: str) -> None:
         """Return as soon as no object of that kind has that uid."""
