@@ -66,16 +66,16 @@ class LocalLogs:
         return sorted(there, key=lambda name: (name not in named, name))
 
     def pods(self, namespace: str, job: str, uid: str) -> list[str]:
-        """Return the names of a job's pods that have left logs, those of later ones last."""
+        """Return the names of a job's pods that have left logs, in the order of their starts."""
         found = (self._home.jobs / namespace / f"{job}-{uid[:8]}" / "pods").glob("*-????????")
-        return [path.name[:-9] for path in sorted(found, key=lambda path: path.stat().st_mtime)]
+        return [path.name[:-9] for path in sorted(found, key=_started_at)]
 
     # How it is done.
 
     def _folder(self, pod: Ref) -> PodFolder:
         """Return the folder of the pod of that name, the latest where there were several."""
         found = (self._home.jobs / pod.namespace).glob(f"*/pods/{pod.name}-????????")
-        paths = sorted(found, key=lambda path: path.stat().st_mtime)
+        paths = sorted(found, key=_started_at)
         known = self._journal.store.get(pod)
         if known is not None:
             mark = known["metadata"]["uid"][:8]
@@ -187,6 +187,11 @@ class _Watch:
         self._news.set()
 
 
+def _started_at(pod: Path) -> float:
+    """Return when a pod's first container was given a log."""
+    return PodFolder(pod).logs.stat().st_mtime
+
+
 async def _next(news: asyncio.Event) -> None:
     await news.wait()
     news.clear()
@@ -211,6 +216,8 @@ def _tail_start(path: Path, lines: int | None) -> int:
     """Return where the last so many lines of a file begin; 0 for all of it."""
     if lines is None:
         return 0
+    if lines <= 0:
+        return path.stat().st_size
     with open(path, "rb") as file:
         start = file.seek(0, os.SEEK_END)
         left = lines + 1
