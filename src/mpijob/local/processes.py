@@ -14,7 +14,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 #: Carries the token of the runtime that a process belongs to.
 RUNTIME_MARK = "MPIJOB_RUNTIME"
@@ -102,13 +102,14 @@ def end_marked(*marks: str) -> int:
     return len(ended)
 
 
-def end_descendants(reap: Callable[[], object]) -> None:
+def end_descendants(reap: Callable[[], object], *, spared: Container[int] = frozenset()) -> None:
     """Kill every process below this one until none is left; a subreaper thus misses none.
 
-    `reap` is called between two looks and collects the children that have ended.
+    `reap` is called between two looks and collects the children that have ended. What is
+    `spared` lives on, but not what is below it.
     """
     pause_s = _FIRST_PAUSE_S
-    while found := descendants(os.getpid()):
+    while found := [each for each in descendants(os.getpid()) if each not in spared]:
         for process in found:
             _kill(process)
         reap()

@@ -416,15 +416,18 @@ class Server:
 
     def _end(self) -> NoReturn:
         """End every pod, then what descends from here in any way, then the folders."""
-        for pod in self._pods.values():
+        keepers = {pod.keeper for pod in self._pods.values()}
+        if not self._namespaced:
+            # Were this process killed now, the keepers would still end what is theirs. So they
+            # go last, when there is nothing left below them.
+            processes.end_descendants(_collect_all, spared=keepers)
+        for keeper in keepers:
             # With a keeper of a namespace the kernel kills all that is in it.
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pod.keeper, signal.SIGKILL)
-        if self._namespaced:
-            for pod in self._pods.values():
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pod.keeper, 0)
-        # Without namespaces, what the keepers were the parents of is below this process now.
+                os.kill(keeper, signal.SIGKILL)
+        for keeper in keepers:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(keeper, 0)
         processes.end_descendants(_collect_all)
         processes.end_marked(f"{processes.RUNTIME_MARK}={self._settings['token']}")
         import shutil
