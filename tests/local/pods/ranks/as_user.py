@@ -26,7 +26,10 @@ def show(folder, paths):
     """Put an open folder in the place of a closed one, with `paths` in it and nothing else."""
     handles = {path: os.open(path, os.O_PATH) for path in paths}
     kernel.mount("tmpfs", folder, "tmpfs", 0, "mode=755")
-    for path, handle in handles.items():
+    for path, handle in sorted(handles.items()):
+        # What lies below a path that is shown already is shown with it.
+        if os.path.exists(path):
+            continue
         os.makedirs(path)
         kernel.mount(f"/proc/self/fd/{handle}", path, "", kernel.MS_BIND | kernel.MS_REC)
 
