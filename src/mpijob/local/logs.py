@@ -189,7 +189,10 @@ class _Watch:
 
 def _started_at(pod: Path) -> float:
     """Return when a pod's first container was given a log."""
-    return PodFolder(pod).logs.stat().st_mtime
+    try:
+        return PodFolder(pod).logs.stat().st_mtime
+    except FileNotFoundError:  # Just being made.
+        return pod.stat().st_mtime
 
 
 async def _next(news: asyncio.Event) -> None:
