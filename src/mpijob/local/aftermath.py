@@ -72,10 +72,10 @@ def is_suspended(job: Manifest) -> bool:
     return bool((job["spec"].get("runPolicy") or {}).get("suspend"))
 
 
-def end_job(store: Store, key: Key, why: tuple[str, str], now: datetime) -> None:
+def end_job(store: Store, key: Key, uid: str, why: tuple[str, str], now: datetime) -> None:
     """Have a job end badly, for the reason and with the message of `why`, unless it has ended."""
     seen = observed(store, key)
-    if seen is None or seen.job.status.finished:
+    if seen is None or seen.job.identity.uid != uid or seen.job.status.finished:
         return
     reason, message = why
     was = seen.launcher or LauncherView(names.launcher(key.name), "", seen.job.identity.uid, "")

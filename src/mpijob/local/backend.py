@@ -243,7 +243,7 @@ class Backend:
                 owners.add(launcher["metadata"]["uid"])
             lost = aftermath.lose_pods(store, owners, why, now)
             if lost or not aftermath.is_suspended(job):
-                aftermath.end_job(store, key, why, now)
+                aftermath.end_job(store, key, uid, why, now)
 
         self.journal.write(action)
         await aftermath.tidy(self.objects, key)

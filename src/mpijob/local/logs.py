@@ -12,7 +12,7 @@ from pathlib import Path
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.local.home import Home, PodFolder
-from mpijob.local.journal import Journal
+from mpijob.local.journal import Feed, Journal
 from mpijob.ports import NotFound
 
 _ENDED = ("Succeeded", "Failed")
@@ -95,7 +95,7 @@ class LocalLogs:
                 known = self._journal.store.get(pod)
                 if known is None or known.get("status", {}).get("phase") in _ENDED:
                     return self._folder(pod)
-                await _next(news)
+                await _next(news, feed)
         finally:
             self._journal.unsubscribe(feed)
 
@@ -119,7 +119,7 @@ class LocalLogs:
             while not _runs(folder, container):
                 if self._has_ended(pod, folder, container):
                     return
-                await _next(news)
+                await _next(news, feed)
             path = _runs(folder, container)[-1]
             watch.add(path)
             # A file of this machine: reading it waits for nobody.
@@ -132,7 +132,7 @@ class LocalLogs:
                         yield piece
                     if over or path != _runs(folder, container)[-1]:
                         return
-                    await _next(news)
+                    await _next(news, feed)
         finally:
             watch.close()
             self._journal.unsubscribe(feed)
@@ -195,9 +195,11 @@ def _started_at(pod: Path) -> float:
         return pod.stat().st_mtime
 
 
-async def _next(news: asyncio.Event) -> None:
+async def _next(news: asyncio.Event, feed: Feed) -> None:
+    """Return when there is news; what it is, is looked up."""
     await news.wait()
     news.clear()
+    feed.pending.clear()
 
 
 def _containers(pod: Manifest | None) -> list[Manifest]:

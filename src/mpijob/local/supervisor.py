@@ -74,7 +74,6 @@ class Supervisor:
         self._engine = Engine(outside, aftermath.CONFIG, only=charge.key)
         self._news = asyncio.Event()
         self._interrupts = 0
-        self._runtime: Runtime | None = None
 
     @property
     def job(self) -> Manifest | None:
@@ -83,18 +82,14 @@ class Supervisor:
         return job if job is not None and job["metadata"]["uid"] == self._charge.uid else None
 
     async def run(self) -> None:
-        """Run the job until it is at rest for good and nothing of it is left running.
-
-        Raises RuntimeFailed where no pods can be run on this machine.
-        """
+        """Run the job until it is at rest for good and nothing of it is left running."""
         engine = asyncio.create_task(self._engine.run())
         plane = asyncio.create_task(self._plane.run())
         pods = asyncio.create_task(self._run_pods())
         rest = asyncio.create_task(self._until_rest())
         working = {engine, plane, pods}
         try:
-            await asyncio.wait({rest, *working}, return_when=asyncio.FIRST_COMPLETED)
-            _raise_first(working)
+            await _first_done(rest, working)
             await _cancelled(engine)
             await self._farewell()
         finally:
@@ -127,8 +122,9 @@ class Supervisor:
     # How it is done.
 
     def _end_job(self, reason: str, message: str) -> None:
-        why, key, now = (reason, message), self._charge.key, self._journal.now()
-        self._journal.write(lambda store: aftermath.end_job(store, key, why, now))
+        why, now = (reason, message), self._journal.now()
+        key, uid = self._charge.key, self._charge.uid
+        self._journal.write(lambda store: aftermath.end_job(store, key, uid, why, now))
 
     def _look_up(self) -> None:
         self._charge.claim.refresh()
@@ -141,7 +137,11 @@ class Supervisor:
         self._plane.node = node = node_of(found, self._charge.settings)
         self._plane.stir()
         # Shielded: who is cancelled here must not leave a runtime behind that nobody closes.
-        self._runtime = runtime = await asyncio.shield(self._launching)
+        try:
+            runtime = await asyncio.shield(self._launching)
+        except RuntimeFailed as failure:
+            self._end_job("CannotRun", f"no pods can be run on this machine: {failure}")
+            return
         job = self.job
         typed = v2beta1.job(job) if job is not None else None
         if not isinstance(typed, MPIJob):
@@ -214,13 +214,13 @@ class Supervisor:
         self._charge.claim.release()
 
 
-def _raise_first(tasks: set[asyncio.Task[None]]) -> None:
-    """Raise what made a task end that was to go on."""
-    for task in tasks:
-        if task.done() and not task.cancelled():
-            failure = task.exception()
-            if failure is not None:
-                raise failure
+async def _first_done(wanted: asyncio.Task[None], working: set[asyncio.Task[None]]) -> None:
+    """Return when one task is done; raise what makes another fail before."""
+    left = {wanted, *working}
+    while not wanted.done():
+        done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

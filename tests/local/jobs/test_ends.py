@@ -150,7 +150,7 @@ def test_a_killed_runtime_ends_the_job_and_says_so(place):
         await place.pod_until(
             local.objects, "launcher", lambda pod: pod.get("status", {}).get("phase") == "Running"
         )
-        os.kill(supervisor._runtime._process.pid, signal.SIGKILL)
+        os.kill((await supervisor._launching)._process.pid, signal.SIGKILL)
         await running
         return place.ends(supervisor.job)
 

@@ -1,6 +1,7 @@
 """A job runs on this machine as it would on a cluster: env, volumes, hosts, restarts, its end."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -346,3 +347,42 @@ def test_what_a_job_writes_into_its_folder_or_home_is_kept(place, tmp_path):
 def test_the_keys_are_where_the_job_says(place):
     manifest = place.mpijob("ls /srv/keys", sshAuthMountPath="/srv/keys")
     assert place.output(manifest) == "authorized_keys\nid_rsa\nid_rsa.pub\n"
+
+
+def test_a_dead_worker_is_replaced_and_the_launcher_started_anew(place, tmp_path):
+    once = f"test -e {tmp_path}/$0 || {{ touch {tmp_path}/$0; exit 5; }}"
+    host = place.container("mpi", f"{once}; sleep 1000")
+    host["command"].append("worker")
+    launcher = place.container("mpi", f"test -e {tmp_path}/again || exec sleep 1000")
+    manifest = place.mpijob(
+        "true",
+        1,
+        pod={"containers": [launcher]},
+        worker={"containers": [host]},
+        runPolicy={"backoffLimit": 2},
+    )
+
+    async def scenario(local):
+        supervisor = local.create(manifest, place.settings())
+        running = asyncio.create_task(supervisor.run())
+        await place.until(
+            local.objects, Kind.MPI_JOB, lambda job: job.get("status", {}).get("restarts")
+        )
+        (tmp_path / "again").touch()
+        await running
+        status = supervisor.job["status"]
+        return place.ends(supervisor.job), status["restarts"], status["failure"]["exitCode"]
+
+    assert place.play(scenario) == ([("Succeeded", "MPIJobSucceeded")], 1, 5)
+
+
+def test_where_no_pod_can_be_run_the_job_fails_and_says_why(plain_place, monkeypatch):
+    place = plain_place
+
+    async def scenario(local):
+        settings = place.settings()
+        supervisor = local.create(place.mpijob(), replace(settings, pods="nonsense"))
+        await supervisor.run()
+        return place.ends(supervisor.job)
+
+    assert place.play(scenario) == [("Failed", "CannotRun")]
