@@ -142,7 +142,10 @@ def _restart(job: MPIJob, observed: Observed, now: datetime, config: Config) -> 
     setup = _setup(job, observed, config)
     back = retry.settled(job, observed)
     return _stages(
-        _plumb(job, observed, setup, config),
+        (
+            *_plumb(job, observed, setup, config),
+            *converge.pod_group(job, observed, config),
+        ),
         (
             *converge.surplus_workers(job, observed),
             *converge.fallen_workers(job, observed, now),

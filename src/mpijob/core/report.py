@@ -37,11 +37,11 @@ def next_status(observed: Observed, now: datetime) -> JobStatus:
     if taken is not None:
         return _set(status, ConditionType.BLOCKED, "ErrResourceExists", taken, now)
     status = status.without_condition(ConditionType.BLOCKED)
-    status = _counted(job, observed, _begun(job, status, now))
+    status = _counted(job, observed, status)
     launcher = observed.launcher
     if launcher is not None and launcher.end is not None:
         return _ended(job, observed, status, launcher.end, now)
-    return _living(job, observed, status, now)
+    return _living(job, observed, _begun(job, status, now), now)
 
 
 def _begun(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:
@@ -170,8 +170,13 @@ def _failed(
 def _finished(
     status: JobStatus, type_: ConditionType, why: tuple[str, str], now: datetime
 ) -> JobStatus:
-    """Set the end. `Running` turns false in its place and keeps its times, as clients expect."""
+    """Set the end. `Running` turns false in its place and keeps its times, as clients expect.
+
+    A run may end in the moment in which it is suspended: then the end is what counts.
+    """
     status = status.without_condition(ConditionType.RESTARTING)
+    if status.suspended:
+        status = status.without_condition(ConditionType.SUSPENDED)
     rows = tuple(
         replace(row, true=False) if row.type is ConditionType.RUNNING else row
         for row in status.conditions

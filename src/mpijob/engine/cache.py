@@ -4,7 +4,7 @@ Sans-IO: changes go in, `Observed` comes out. Raw objects are never kept, and of
 but the names of their keys.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -37,6 +37,8 @@ CHILD_KINDS = (
 )
 
 C = TypeVar("C", bound=Child)
+Read = Callable[[Kind, Manifest | bytes], Seen]
+ReadJob = Callable[[Manifest | bytes], MPIJob | Rejected]
 
 _SUFFIXES = {
     Kind.SERVICE: ("",),
@@ -48,9 +50,13 @@ _SUFFIXES = {
 
 
 class Cache:
-    """The last view of every job and child, by kind and key."""
+    """The last view of every job and child, by kind and key.
 
-    def __init__(self) -> None:
+    `read` and `read_job` decode what comes; whoever sees the same object often may remember more.
+    """
+
+    def __init__(self, read: Read = children.seen, read_job: ReadJob = v2beta1.job) -> None:
+        self._read, self._read_job = read, read_job
         self.jobs: dict[Key, MPIJob | Rejected] = {}
         self._seen: dict[Kind, dict[Key, Seen]] = {kind: {} for kind in CHILD_KINDS}
         self._pods_of: dict[str, dict[str, PodView]] = {}
@@ -67,7 +73,7 @@ class Cache:
             return None
         if kind is Kind.MPI_JOB:
             return self._apply_job(change)
-        seen = children.seen(kind, change.manifest)
+        seen = self._read(kind, change.manifest)
         if change.type is ChangeType.DELETED:
             self._drop(kind, seen.key)
         else:
@@ -111,7 +117,7 @@ class Cache:
         )
 
     def _apply_job(self, change: Change) -> Key:
-        job = v2beta1.job(change.manifest)
+        job = self._read_job(change.manifest)
         key = job.identity.key
         if change.type is ChangeType.DELETED:
             self.jobs.pop(key, None)

@@ -8,7 +8,7 @@ from mpijob.cluster.job_status import end_of
 from mpijob.cluster.owners import controller_uid
 from mpijob.cluster.pod_facts import ENDED, is_deleting, is_ready, phase
 from mpijob.cluster.store import Change, ChangeType, Store
-from mpijob.core import names
+from mpijob.core import names, options
 from mpijob.core.job import Key, LauncherStart, Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.core.policy.retry import BACKOFF_LIMIT
@@ -126,6 +126,8 @@ def _check_end(life: Life, status: Manifest, rows: dict[str, Any]) -> None:
         end = (ends[0], rows[ends[0]]["reason"], completed)
         if rows.get("Running", {}).get("status") == "True":
             raise Broken("a finished job is running")
+        if rows.get("Suspended", {}).get("status") == "True":
+            raise Broken("a finished job is suspended")
     if life.end is not None and end != life.end:
         raise Broken(f"a finished job changed its end: {life.end} became {end}")
     life.end = end
@@ -158,16 +160,28 @@ def check_owner(store: Store, ref: Ref, job_uid: str) -> None:
 
 
 def check_deletion(store: Store, ref: Ref) -> None:
-    """Raise Broken where a worker that an active job needs is about to be deleted."""
+    """Raise Broken where a worker that an active job needs is about to be deleted.
+
+    A dead one may go, but not under a launcher that runs: its ranks would never know.
+    """
     pod = store.get(ref)
-    if ref.kind is not Kind.POD or pod is None or phase(pod) == "Failed" or is_deleting(pod):
+    if ref.kind is not Kind.POD or pod is None or is_deleting(pod):
         return
     for job in store.list(Kind.MPI_JOB, ref.namespace):
         if job["metadata"]["uid"] == controller_uid(pod) and _is_active(job):
             workers = job["spec"]["mpiReplicaSpecs"].get("Worker", {}).get("replicas", 0)
             index = names.worker_index(ref.name)
-            if index is not None and index < workers:
+            if index is None or index >= workers:
+                return
+            if phase(pod) != "Failed":
                 raise Broken(f"{ref.name} is deleted, though the job is active and wants it")
+            launcher = store.get(Ref(Kind.JOB, ref.namespace, names.launcher(ref.name.partition("-worker-")[0])))
+            if launcher is not None and _runs(launcher) and not _is_elastic(job):
+                raise Broken(f"{ref.name} is replaced under a launcher that runs")
+
+
+def _is_elastic(job: Manifest) -> bool:
+    return bool(job["metadata"].get("annotations", {}).get(options.ELASTIC) == "true")
 
 
 def _is_active(job: Manifest) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mpijob.cluster.owners import controller
+from mpijob.cluster.owners import controller, controller_uid
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
 from mpijob.cluster.pod_moves import break_down, next_init
 from mpijob.cluster.pods import FAULTS, LIFE, STOP_WELL, SUCCEED, Stage
 from mpijob.cluster.refusals import Refused
+from mpijob.cluster.store import ref_of
 from mpijob.core import names
 from mpijob.core.config import Gang
 from mpijob.core.job import Manifest
@@ -21,6 +22,7 @@ from mpijob.core.plan import Kind, Ref
 from mpijob.core.policy.gang import PLUGINS_GROUP, VOLCANO_GROUP
 from mpijob.core.transport.ssh import WAIT_CONTAINER
 from mpijob.sim import user
+from mpijob.sim.audit import Broken
 
 if TYPE_CHECKING:
     from mpijob.sim.world import World
@@ -57,9 +59,12 @@ class Nodes:
         for pod in world.store.list(Kind.POD):
             if share < 1 and world.dice.random() >= share:
                 continue
-            stage = self._next(pod)
-            if stage is not None:
-                self._play(stage, pod)
+            for _ in range(1 if world.is_calm else world.dice.choice((1, 2, 5))):
+                now = world.store.get(ref_of(pod))
+                stage = self._next(now) if now is not None else None
+                if now is None or stage is None:
+                    break
+                self._play(stage, now)
 
     def strike(self, fault: str) -> None:
         """Let a fault strike one pod, where it can."""
@@ -72,6 +77,8 @@ class Nodes:
         world = self._world
         if world.told is not None:
             world.told("node", f"{stage.name}: {pod['metadata']['name']}")
+        if stage is _RUN:
+            self._check_sight(pod)
         try:
             stage.play(world.store, pod, world.now)
         except Refused as refused:
@@ -90,7 +97,7 @@ class Nodes:
         if stage is None:
             return self._program_end(pod)
         if stage is _SCHEDULE:
-            return stage if self._is_gang_whole(pod) else None
+            return stage if self._has_room() and self._is_gang_whole(pod) else None
         if stage is _START_INIT or stage is _RUN:
             return stage if self._is_mountable(pod) else None
         if stage is _END_INIT:
@@ -115,7 +122,29 @@ class Nodes:
         fails = cut_off or world.strikes(world.weather.failure)
         return _PROGRAM_FAILS if fails else SUCCEED
 
+    def _check_sight(self, pod: Manifest) -> None:
+        """Raise Broken where a launcher's program starts without anybody having waited."""
+        world, owner = self._world, controller(pod)
+        if owner is None or owner["kind"] != Kind.JOB or not world.waits or world.job is None:
+            return
+        launcher = world.store.get(Ref(Kind.JOB, user.NAMESPACE, owner["name"]))
+        if launcher is None or controller_uid(launcher) != world.job["metadata"]["uid"]:
+            return
+        inits = pod["spec"].get("initContainers") or ()
+        if any(row["name"].startswith(WAIT_CONTAINER) for row in inits):
+            return
+        missing = next(self._missing_hosts(), None)
+        if missing is not None:
+            raise Broken(f"the launcher starts blind: {missing} does not answer")
+
     # What a pod waits for.
+
+    def _has_room(self) -> bool:
+        room = self._world.setting.room
+        if room is None:
+            return True
+        pods = self._world.store.list(Kind.POD)
+        return sum(bool(p["spec"].get("nodeName")) and phase(p) not in ENDED for p in pods) < room
 
     def _is_gang_whole(self, pod: Manifest) -> bool:
         group = _group(pod, self._world.config.gang)

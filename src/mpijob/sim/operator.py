@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mpijob.api import children, v2beta1
+from mpijob.api.children import Seen
 from mpijob.core import build
 from mpijob.core.config import Config, KeyType
-from mpijob.core.job import Key
+from mpijob.core.job import Key, Manifest, MPIJob, Rejected
 from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind, Plan, SecretContent
 from mpijob.core.reconcile import reconcile
-from mpijob.engine.cache import CHILD_KINDS, Cache
+from mpijob.engine.cache import CHILD_KINDS, Cache, Read, ReadJob
 from mpijob.engine.perform import Hands, perform
 from mpijob.ports import Change, ChangeType, Conflict, NotFound, Refused, Unreachable
 from mpijob.sim import user
@@ -43,7 +45,38 @@ class Practice:
 
     decide: Decide = reconcile
     perform: Perform = perform
-    cache: Callable[[], Cache] = Cache
+    cache: Callable[[Read, ReadJob], Cache] = Cache
+
+
+class Readings:
+    """What was read of each version of an object: several watchers are told of the same."""
+
+    def __init__(self) -> None:
+        self._children: dict[str, Seen] = {}
+        self._jobs: dict[str, MPIJob | Rejected] = {}
+
+    def child(self, kind: Kind, manifest: Manifest | bytes) -> Seen:
+        """Return the view of a child."""
+        version = _version(manifest)
+        found = self._children.get(version)
+        if found is None:
+            found = self._children[version] = children.seen(kind, manifest)
+        return found
+
+    def job(self, manifest: Manifest | bytes) -> MPIJob | Rejected:
+        """Return the job that a manifest means."""
+        version = _version(manifest)
+        found = self._jobs.get(version)
+        if found is None:
+            found = self._jobs[version] = v2beta1.job(manifest)
+        return found
+
+
+def _version(manifest: Manifest | bytes) -> str:
+    if isinstance(manifest, bytes):
+        raise TypeError("in a simulated world, objects are mappings")
+    version: str = manifest["metadata"]["resourceVersion"]
+    return version
 
 
 class SimKeys:
@@ -77,7 +110,7 @@ class Operator:
         """Start anew, with nothing but what a first list of each kind tells."""
         world = self._world
         self.wake_at, self.failed = None, True
-        self.cache = world.practice.cache()
+        self.cache = world.practice.cache(world.readings.child, world.readings.job)
         self._hands = Hands(
             self._objects,
             SimKeys(),

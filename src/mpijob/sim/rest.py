@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mpijob.api import v2beta1
-from mpijob.cluster.job_status import end_of
+from mpijob.cluster.job_status import FINAL, end_of
 from mpijob.cluster.owners import controller, controller_uid
 from mpijob.cluster.pod_facts import ENDED, phase
 from mpijob.cluster.store import Store, ref_of
 from mpijob.core import names
 from mpijob.core.job import CleanPodPolicy, Manifest, MPIJob, Rejected
 from mpijob.core.observed import Observed
-from mpijob.core.plan import Kind, Phase, Ref
+from mpijob.core.plan import Kind, Ref
 from mpijob.core.status import ConditionType
 from mpijob.engine.cache import CHILD_KINDS, Cache
 from mpijob.ports import Change, ChangeType
 from mpijob.sim import user
-from mpijob.sim.audit import ENDS, Broken
+from mpijob.sim.audit import Broken
 
 if TYPE_CHECKING:
     from mpijob.sim.world import World
@@ -54,7 +54,7 @@ def strangers(store: Store) -> list[Ref]:
 
 def seen(world: World) -> Observed | None:
     """Return the job's world as one who sees all there is does."""
-    cache = Cache()
+    cache = Cache(world.readings.child, world.readings.job)
     for kind in (Kind.MPI_JOB, *CHILD_KINDS):
         for manifest in world.store.list(kind):
             cache.apply(kind, Change(ChangeType.ADDED, manifest))
@@ -68,8 +68,23 @@ def is_over(world: World) -> bool:
     job = world.job
     if job is None:
         return False
-    life = world.audit.life(job["metadata"]["uid"])
-    return life.end is not None or bool(life.ended_run)
+    uid = job["metadata"]["uid"]
+    life = world.audit.life(uid)
+    return life.end is not None or bool(life.ended_run) or _is_run_ending(world.store, uid)
+
+
+def _is_run_ending(store: Store, uid: str) -> bool:
+    """Say whether all is set for the launcher's Job to end, and nobody can undo it."""
+    for launcher in store.list(Kind.JOB):
+        if controller_uid(launcher) != uid:
+            continue
+        of_launcher = launcher["metadata"]["uid"]
+        ends = [phase(p) for p in store.list(Kind.POD) if controller_uid(p) == of_launcher]
+        failed = launcher.get("status", {}).get("failed", 0) + ends.count("Failed")
+        rows = launcher.get("status", {}).get("conditions") or ()
+        verdict = any(row["type"] in FINAL for row in rows)
+        return verdict or "Succeeded" in ends or failed > launcher["spec"]["backoffLimit"]
+    return False
 
 
 def check(world: World) -> None:
@@ -78,6 +93,7 @@ def check(world: World) -> None:
     if job is None:
         _check_gone(world)
         return
+    _check_told(world, job)
     observed = seen(world)
     if observed is None:
         raise Broken("nobody sees the job")
@@ -90,6 +106,15 @@ def check(world: World) -> None:
                 _check_rejected(rejected)
         case MPIJob() as sound:
             _check_sound(world, sound)
+
+
+def _check_told(world: World, job: Manifest) -> None:
+    """Raise Broken where an event tells of a failure that there was not."""
+    uid, failed = job["metadata"]["uid"], "Failed" in picture(world)["conditions"]
+    for event in world.store.list(Kind.EVENT):
+        if event["involvedObject"]["uid"] == uid and event["reason"] == "MPIJobFailed":
+            if not failed:
+                raise Broken(f"an event tells of a failure: {event['message']}")
 
 
 def _check_gone(world: World) -> None:
@@ -121,8 +146,15 @@ def _check_sound(world: World, job: MPIJob) -> None:
             raise Broken("a job is blocked by nobody")
     elif job.suspended:
         _check_suspended(world, job)
-    else:
+    elif not _is_without_room(world, job):
         raise Broken(f"a job that could run rests before its end: {summary(world)}")
+
+
+def _is_without_room(world: World, job: MPIJob) -> bool:
+    """Say whether pods of a job find no node, and the job has set itself no limit to that."""
+    waits = any(not pod["spec"].get("nodeName") for pod in world.store.list(Kind.POD))
+    limited = job.run_policy.active_deadline_s is not None
+    return world.setting.room is not None and waits and not limited
 
 
 def _check_finished(world: World, job: MPIJob) -> None:
@@ -180,14 +212,15 @@ def _live_launcher_pods(world: World, job: MPIJob) -> list[Manifest]:
 def is_comparable(world: World) -> bool:
     """Say whether a job rests where one without its past does.
 
-    Not so one that somebody is in the way of; that ran out of the time or the tries that it had;
-    or that was unsound when it rested, and so stands as it was before.
+    Not so one that somebody is in the way of, or that finds no room; that ran out of the time or the tries that it had;
+    that ended in the moment in which it was suspended; or that was unsound when it rested, and so
+    stands as it was before.
     """
     job = world.job
     if job is None or strangers(world.store):
         return False
     found = v2beta1.job(job)
-    if isinstance(found, Rejected):
+    if isinstance(found, Rejected) or found.suspended == found.status.finished:
         return False
     failed = found.status.condition(ConditionType.FAILED)
     return failed is None or not world.ends_well and "BackoffLimit" in failed.reason
@@ -210,6 +243,3 @@ def picture(world: World) -> dict[str, Any]:
 def summary(world: World) -> str:
     """Return the job's conditions and children in one line."""
     return str(picture(world))
-
-
-_ = (ENDS, Phase)

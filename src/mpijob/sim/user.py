@@ -57,11 +57,11 @@ def _replica(dice: Random, container: Manifest) -> dict[str, Any]:
 
 def _run_policy(dice: Random, workers: int) -> dict[str, Any]:
     said = {
-        "suspend": dice.random() < 0.2,
+        "suspend": dice.random() < 0.15,
         "cleanPodPolicy": dice.choice([policy.value for policy in CleanPodPolicy]),
         "backoffLimit": dice.choice((None, 0, 1, 2, 3)),
         "ttlSecondsAfterFinished": dice.choice((None, None, None, 0, 5, 90)),
-        "activeDeadlineSeconds": dice.choice((None, None, None, 40, 400)),
+        "activeDeadlineSeconds": dice.choice((None, None, None, None, 60, 400)),
         "managedBy": MULTI_KUEUE if dice.random() < 0.04 else None,
         "schedulingPolicy": _scheduling(dice, workers),
     }
@@ -83,6 +83,7 @@ UNSOUND = (
     ({"slotsPerWorker": -1}, {"slotsPerWorker": 1}),
     ({"runPolicy": {"cleanPodPolicy": "Perhaps"}}, {"runPolicy": {"cleanPodPolicy": "All"}}),
     ({"runPolicy": {"backoffLimit": -1}}, {"runPolicy": {"backoffLimit": 2}}),
+    ({"runPolicy": {"managedBy": "kueue"}}, {"runPolicy": {"managedBy": None}}),
     ({"mpiImplementation": "PVM"}, {"mpiImplementation": Flavour.OPEN_MPI.value}),
 )
 
@@ -97,7 +98,7 @@ def edit(dice: Random, spec: Manifest) -> dict[str, Any]:
             return dict(repair)
     policy = spec["runPolicy"]
     draw = dice.random()
-    if draw < 0.4:
+    if draw < (0.9 if policy.get("suspend") else 0.3):
         return {"runPolicy": {"suspend": not policy.get("suspend")}}
     if draw < 0.6 and "Worker" in spec["mpiReplicaSpecs"]:
         return {"mpiReplicaSpecs": {"Worker": {"replicas": dice.randint(1, WORKERS_MAX)}}}

@@ -11,14 +11,15 @@ from typing import Any
 from mpijob.cluster import garbage, jobs
 from mpijob.cluster.store import ChangeType as Written
 from mpijob.cluster.store import Store
-from mpijob.core.config import Config
+from mpijob.core import options
+from mpijob.core.config import Config, Transport
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.ports import Change, ChangeType
 from mpijob.sim import user
 from mpijob.sim.audit import Audit
 from mpijob.sim.nodes import Nodes
-from mpijob.sim.operator import KINDS, Operator, Practice
+from mpijob.sim.operator import KINDS, Operator, Practice, Readings
 from mpijob.sim.trace import change_line
 from mpijob.sim.weather import CALM, Weather
 
@@ -33,13 +34,15 @@ Tell = Callable[[str, str], None]
 class Setting:
     """What a world is from the start.
 
-    `ends_well` says how the launcher's program ends once it is calm. `crash_at` is the count of
-    the step before which the operator crashes, None for none.
+    `ends_well` says how the launcher's program ends once it is calm. `room` is how many pods the
+    nodes take at once, None for all. `crash_at` is the count of the step before which the operator
+    crashes, None for none.
     """
 
     weather: Weather = CALM
     config: Config = Config()
     ends_well: bool = True
+    room: int | None = None
     crash_at: int | None = None
 
 
@@ -58,7 +61,7 @@ class World:
         told: Tell | None = None,
     ) -> None:
         self.setting = setting
-        self.weather = setting.weather
+        self.weather = CALM
         self.config = setting.config
         self.ends_well = setting.ends_well
         self.crash_at = setting.crash_at
@@ -68,11 +71,12 @@ class World:
         self.now = EPOCH
         self.store = Store()
         self.audit = Audit()
-        self.is_calm = False
+        self.is_calm = True
         self.steps_run = 0
         self.feeds: dict[Kind, list[Change]] = {kind: [] for kind in KINDS}
         self.versions: dict[Kind, list[int]] = {kind: [] for kind in KINDS}
         self.nodes = Nodes(self)
+        self.readings = Readings()
         self._absorbed = 0
         self._serial = 0
         self._jobs_due: dict[Ref, datetime | None] = {}
@@ -135,6 +139,15 @@ class World:
         return min((at for at in moments if at is not None and at > self.now), default=None)
 
     # People.
+
+    @property
+    def waits(self) -> bool:
+        """Whether the launcher's program is to find its workers there: they are reached by ssh."""
+        job = self.job
+        if job is None or self.config.transport is not Transport.SSH:
+            return False
+        wish = job["metadata"].get("annotations", {}).get(options.WAIT_FOR_WORKERS)
+        return bool(wish != "false")
 
     @property
     def job(self) -> Manifest | None:

@@ -17,11 +17,13 @@ _NO_GPUS = {"NVIDIA_VISIBLE_DEVICES": "", "NVIDIA_DRIVER_CAPABILITIES": ""}
 def launcher(job: MPIJob, config: Config, setup: Setup, *, suspended: bool) -> Manifest:
     """Return the Job that runs the launcher; `suspended` for one that is not to run yet.
 
+    It has no time to live of its own: the job's removes it, once its end is on record. Whoever
+    removed it sooner would take the end with it, and the launcher would run again.
+
     Source: `newLauncherJob`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller.go).
     """
     policy = job.run_policy
     limits = {
-        "ttlSecondsAfterFinished": policy.ttl_s,
         "activeDeadlineSeconds": policy.active_deadline_s,
         "backoffLimit": policy.backoff_limit,
         "suspend": True if suspended else None,

@@ -48,15 +48,14 @@ def min_member(job: MPIJob) -> int:
     """Return how many pods must be able to start together.
 
     A launcher that is only made once the workers are ready is no part of the gang: the scheduler
-    would hold back the workers until it came, and it would not come before they ran.
+    would hold back the workers until it came, and it would not come before they ran. More pods
+    than the job has, as after a scale-down, nobody can wait for either.
 
     Source: `calculateMinAvailable`, mpi-operator v0.8.2 (pkg/controller/podgroup.go).
     """
     wished = _policy(job).min_available
-    if wished is None:
-        wished = job.worker_count + 1
-    at_most = job.worker_count if _launcher_comes_later(job) else wished
-    return max(0, min(wished, at_most))
+    at_most = job.worker_count if _launcher_comes_later(job) else job.worker_count + 1
+    return max(0, at_most if wished is None else min(wished, at_most))
 
 
 def priority_class(job: MPIJob) -> str:

@@ -33,9 +33,14 @@ def dead_workers(job: MPIJob, observed: Observed) -> tuple[PodView, ...]:
     """Return the wanted workers that have failed for good, the first to die first.
 
     A pod in phase Failed never comes back: it was evicted, its node went away, or its container
-    ended and its policy is Never.
+    ended and its policy is Never. One that somebody deletes also fails on its way out: that is no
+    death, and it is missing soon.
     """
-    dead = [p for p in wanted_workers(job, observed) if p.phase is PodPhase.FAILED]
+    dead = [
+        pod
+        for pod in wanted_workers(job, observed)
+        if pod.phase is PodPhase.FAILED and not pod.deleting
+    ]
     return tuple(sorted(dead, key=lambda pod: (died_at(pod) or _EPOCH, pod.name)))
 
 

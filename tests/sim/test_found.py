@@ -1,0 +1,69 @@
+"""What the simulator found, each as the smallest world that shows it: none of it comes back."""
+
+from dataclasses import replace
+
+from mpijob.core import build
+from mpijob.core.config import Config, Gang
+from mpijob.core.job import LauncherStart, RunPolicy, SchedulingPolicy
+from mpijob.core.observed import End, PodPhase
+from mpijob.core.plan import Create, Kind
+from mpijob.core.policy import gang
+from mpijob.core.reconcile import reconcile
+from mpijob.core.report import next_status
+from mpijob.core.status import Condition, ConditionType, JobStatus
+from mpijob.core.transport import Setup
+from mpijob.testing.worlds import (
+    CONFIG,
+    NOON,
+    job,
+    launcher,
+    plumbed,
+    running,
+    seconds_later,
+    worker,
+)
+
+
+def true(*types):
+    rows = tuple(Condition(type_, True, "r", "m", NOON, NOON) for type_ in types)
+    return JobStatus(conditions=rows, started_at=NOON)
+
+
+def test_the_launchers_job_has_no_time_to_live_that_would_take_the_end_with_it():
+    # Seed 295 of its day: the Job was gone before anybody saw its end, and the run was run again.
+    made = build.launcher(job(run_policy=RunPolicy(ttl_s=5)), CONFIG, Setup.IMAGE, suspended=False)
+    assert "ttlSecondsAfterFinished" not in made["spec"]
+
+
+def test_a_worker_that_fails_while_it_is_deleted_is_no_death():
+    # Seed 23: a resumed job counted the workers that its own suspension had ended.
+    leaving = worker(1, PodPhase.FAILED, deleting=True)
+    world = running(job(), workers=(worker(0), leaving))
+    assert next_status(world, NOON).restarts == 0
+
+
+def test_a_job_that_starts_anew_gets_its_pod_group_back():
+    # Seed 23: resumed from a suspension, it had none, and its gang was never whole.
+    of = job(status=true(ConditionType.CREATED, ConditionType.RESTARTING))
+    world = plumbed(of, launcher=launcher(suspended=True, started_at=None))
+    plan = reconcile(world, NOON, Config(gang=Gang.VOLCANO))
+    made = [step.ref.kind for step in plan.steps if isinstance(step, Create)]
+    assert Kind.POD_GROUP in made
+
+
+def test_a_run_that_ends_while_it_is_suspended_leaves_a_job_that_is_not_suspended():
+    # Seed 501: Suspended stood beside Succeeded.
+    of = job(run_policy=RunPolicy(suspended=True), status=true(ConditionType.SUSPENDED))
+    ended = launcher(suspended=True, end=End(True, "", "", NOON))
+    status = next_status(running(of, launcher=ended), seconds_later(9))
+    assert (status.is_true(ConditionType.SUCCEEDED), status.suspended) == (True, False)
+
+
+def test_a_gang_waits_for_no_more_pods_than_the_job_has():
+    # Seed 1134: after a scale-down from 3 to 2, four pods were waited for.
+    four = RunPolicy(scheduling=SchedulingPolicy(min_available=4))
+    wanted = {
+        start: gang.min_member(replace(job(2, four), launcher_start=start))
+        for start in LauncherStart
+    }
+    assert wanted == {LauncherStart.AT_STARTUP: 3, LauncherStart.WHEN_WORKERS_READY: 2}
