@@ -93,3 +93,31 @@ class Keys(Protocol):
         the `known_hosts` line that goes with it.
         """
         ...
+
+
+class Logs(Protocol):
+    """What containers have written to their standard output and error."""
+
+    def read(
+        self,
+        pod: Ref,
+        container: str = "",
+        *,
+        follow: bool = False,
+        previous: bool = False,
+        tail_lines: int | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Yield a container's log in pieces, as they were written.
+
+        Raises NotFound where there is no such pod, container or run, and Unreachable.
+
+        Args:
+            pod: Whose log.
+            container: Its name; "" for the pod's first.
+            follow: Go on with what is written until this run of the container has ended; wait for
+                it where it has not begun.
+            previous: The run before the last restart.
+            tail_lines: Begin so many lines before the end; None at the beginning.
+
+        """
+        ...

@@ -17,11 +17,11 @@ from mpijob.local.announcements import KUBELET, announce
 from mpijob.local.environment import ConfigError, Place
 from mpijob.local.home import JobFolder
 from mpijob.local.placement import Node, devices_of
-from mpijob.local.pod_life import ADDRESS, Hands, PodLife, Told
+from mpijob.local.pod_life import Hands, PodLife, Told
 from mpijob.local.users import user_of
 from mpijob.local.volume_files import sources_of
 from mpijob.local.volumes import MountFailed, Volumes
-from mpijob.local.workload import Hopeless, Surroundings, workload
+from mpijob.local.workload import MACHINE_ADDRESS, Hopeless, Surroundings, address_of, workload
 
 #: How long until a pod is tried again that could not be set up, in seconds.
 RETRY_S = 20.0
@@ -227,7 +227,7 @@ class Kubelet:
         self._duties.stir()
 
     def _place(self, pod: Manifest, store: Store) -> Place:
-        return Place(pod, store.get, (ADDRESS, ADDRESS), self._ground.node.capacity)
+        return Place(pod, store.get, (address_of(pod), MACHINE_ADDRESS), self._ground.node.capacity)
 
     def _surroundings(self, pod: Manifest) -> Surroundings:
         around = self._ground.surroundings

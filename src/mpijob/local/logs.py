@@ -15,6 +15,7 @@ from mpijob.local.home import Home, PodFolder
 from mpijob.local.journal import Journal
 from mpijob.ports import NotFound
 
+_ENDED = ("Succeeded", "Failed")
 _PIECE = 1 << 16
 _IN_MODIFY = 0x2
 _IN_CREATE = 0x100
@@ -43,7 +44,7 @@ class LocalLogs:
         `container` "" is the pod's first. `previous` is the run before the last restart.
         Raises NotFound where there is no such pod, container or run.
         """
-        folder = self._folder(pod)
+        folder = await self._folder_in_time(pod) if follow else self._folder(pod)
         name = container or self._first(pod, folder)
         if follow:
             async for piece in self._followed(pod, folder, name, tail_lines):
@@ -82,6 +83,21 @@ class LocalLogs:
         if not paths:
             raise NotFound(f"pod {pod.namespace}/{pod.name} has no log on this machine")
         return PodFolder(paths[-1])
+
+    async def _folder_in_time(self, pod: Ref) -> PodFolder:
+        """Return the pod's folder as soon as there is one, while the pod may yet be started."""
+        news = asyncio.Event()
+        feed = self._journal.subscribe(Kind.POD, news.set)
+        try:
+            while True:
+                with contextlib.suppress(NotFound):
+                    return self._folder(pod)
+                known = self._journal.store.get(pod)
+                if known is None or known.get("status", {}).get("phase") in _ENDED:
+                    return self._folder(pod)
+                await _next(news)
+        finally:
+            self._journal.unsubscribe(feed)
 
     def _first(self, pod: Ref, folder: PodFolder) -> str:
         named = [c["name"] for c in _containers(self._journal.store.get(pod))]
@@ -127,7 +143,7 @@ class LocalLogs:
         if known is None or not folder.path.name.endswith(known["metadata"]["uid"][:8]):
             return True
         status = known.get("status", {})
-        if status.get("phase") in ("Succeeded", "Failed"):
+        if status.get("phase") in _ENDED:
             return True
         rows = [
             *(status.get("initContainerStatuses") or ()),

@@ -27,9 +27,7 @@ from mpijob.core.job import Manifest, Role
 from mpijob.local import runtime as rt
 from mpijob.local.home import PodFolder
 from mpijob.local.pod_phase import FORGIVEN_AFTER_S, is_started_again, pause_s, phase_of
-from mpijob.local.workload import last_words, role_of
-
-ADDRESS = "127.0.0.1"
+from mpijob.local.workload import MACHINE_ADDRESS, address_of, last_words, role_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ class PodLife:
     def report(self) -> Report:
         """What the pod's status is to say."""
         rows, inits = tuple(self._rows.values()), tuple(self._inits.values())
-        address = ADDRESS if self._has_address else ""
+        address = address_of(self.pod) if self._has_address else ""
         policy = self.pod["spec"].get("restartPolicy", "Always")
         phase, reason, message = phase_of(rows, inits, policy), "", ""
         if self._verdict is not None:
@@ -93,7 +91,7 @@ class PodLife:
         elif self._grace_s is not None and self.is_over and phase not in ENDED:
             well = all(row.ended_well for row in rows)
             phase = "Succeeded" if well else "Failed"
-        return Report(phase, rows, inits, reason, message, pod_ip=address, host_ip=ADDRESS)
+        return Report(phase, rows, inits, reason, message, pod_ip=address, host_ip=MACHINE_ADDRESS)
 
     def begin(self, workload: rt.Pod) -> None:
         """Have the runtime make the pod."""

@@ -50,11 +50,12 @@ def main(arguments: list[str]) -> int:
         return _failed("rsh: no host or no command; usage: rsh [options] HOST COMMAND...")
     if not folder:
         return _failed(f"rsh: {FOLDER} is not set; this agent works inside a job's pods only")
+    # First of all: a socket would take the number of a stream that is closed.
+    stdio = b"".join(number.to_bytes(4, sys.byteorder) for number in _stdio())
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
         os.chdir(folder)
         connection.connect(SOCKET)
-        stdio = b"".join(number.to_bytes(4, sys.byteorder) for number in _stdio())
         connection.sendmsg(
             [os.fsencode(f"{host}\0{command}")],
             [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, stdio)],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mpijob.core import names
 from mpijob.core.job import Manifest, Role
-from mpijob.local import runtime
+from mpijob.local import hosts, runtime
 from mpijob.local.environment import ConfigError, Place, environment, expanded
 from mpijob.local.home import PodFolder
 from mpijob.local.paths import rewrite
@@ -18,6 +18,8 @@ from mpijob.local.runtime import Mount
 from mpijob.local.users import user_of
 from mpijob.local.volumes import MountFailed, Volumes
 
+#: The machine's own address.
+MACHINE_ADDRESS = "127.0.0.1"
 _SSHD = "sshd"
 _MPIRUN = re.compile(r"\bmpi(?:run|exec)\b")
 _TERMINATION_PATH = "/dev/termination-log"
@@ -63,6 +65,14 @@ def hostname_of(pod: Manifest) -> str:
     """Return a pod's host name."""
     found: str = pod["spec"].get("hostname") or pod["metadata"]["name"]
     return found
+
+
+def address_of(pod: Manifest) -> str:
+    """Return a pod's address: every host of a job has one of its own."""
+    if role_of(pod) is Role.LAUNCHER:
+        return hosts.address(0)
+    index = names.worker_index(pod["metadata"]["name"])
+    return MACHINE_ADDRESS if index is None else hosts.address(index + 1)
 
 
 def workload(
