@@ -33,6 +33,9 @@ SECTIONS = {
         "mpijob.cli.scale": "Give a job another number of workers.",
         "mpijob.cli.delete": "Stop jobs and remove them with all that they made.",
     },
+    "A cluster": {
+        "mpijob.cli.operator": "Look after the MPIJobs of a cluster, until told to stop.",
+    },
     "This machine": {
         "mpijob.cli.doctor": "Say what this machine can run, and what to do about what it cannot.",
         "mpijob.cli.version": "Print the version of mpijob, of the job API and of Python.",

@@ -80,7 +80,7 @@ class Cache:
             self._file(kind, seen)
         return self._job_of(kind, seen)
 
-    def learn(self, kind: Kind, manifest: Manifest) -> None:
+    def learn(self, kind: Kind, manifest: Manifest | bytes) -> None:
         """Take in what a write of our own was answered, so that the next look knows of it."""
         self.apply(kind, Change(ChangeType.MODIFIED, manifest))
 

@@ -32,6 +32,34 @@ class Expired(Exception):
     """The resource version is older than what the server still knows: list anew."""
 
 
+class Pace:
+    """How fast requests may be sent: so many at the same time, and so many begun a second.
+
+    Args:
+        at_once: How many may be under way.
+        per_s: How many may be begun a second, the first `at_once` at once; 0 for no such bound.
+
+    """
+
+    def __init__(self, at_once: int = 64, per_s: float = 0.0) -> None:
+        self._gate = asyncio.Semaphore(at_once)
+        self._per_s = per_s
+        self._burst = at_once
+        self._free_at = 0.0
+
+    async def __aenter__(self) -> None:
+        """Wait for a place, and for the moment at which the next may begin."""
+        await self._gate.acquire()
+        if self._per_s > 0:
+            now = asyncio.get_running_loop().time()
+            self._free_at = max(self._free_at, now - self._burst / self._per_s) + 1 / self._per_s
+            await asyncio.sleep(max(self._free_at - now, 0.0))
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give the place back."""
+        self._gate.release()
+
+
 class _Status(msgspec.Struct):
     """The API server's answer to what it will not do."""
 
@@ -46,9 +74,11 @@ class Client:
     Used as an async context. `requests` counts what was sent, by verb and answer.
     """
 
-    def __init__(self, connection: Connection, *, width: int = 64, agent: str = "mpijob") -> None:
+    def __init__(
+        self, connection: Connection, pace: Pace | None = None, *, agent: str = "mpijob"
+    ) -> None:
         self._connection = connection
-        self._width = width
+        self._pace = pace or Pace()
         self._agent = f"{agent}/{__version__}"
         self._session: aiohttp.ClientSession | None = None
         self.requests: dict[tuple[str, int], int] = {}
@@ -58,7 +88,6 @@ class Client:
         connector = aiohttp.TCPConnector(
             limit=0, ssl=self._connection.ssl or False, keepalive_timeout=75
         )
-        self._gate = asyncio.Semaphore(self._width)
         self._session = aiohttp.ClientSession(
             connector=connector,
             headers={"User-Agent": self._agent, "Accept": JSON},
@@ -97,7 +126,7 @@ class Client:
         """
         fresh = False
         for attempt in range(_BUSY_TRIES):
-            async with self._gate:
+            async with self._pace:
                 status, answer, wait = await self._send(method, path, body, content_type, query)
             self.requests[method, status] = self.requests.get((method, status), 0) + 1
             if status < 300:

@@ -11,6 +11,7 @@ _PATHS = {
     Kind.SECRET: ("api/v1", "secrets"),
     Kind.POD: ("api/v1", "pods"),
     Kind.EVENT: ("api/v1", "events"),
+    Kind.LEASE: ("apis/coordination.k8s.io/v1", "leases"),
     Kind.JOB: ("apis/batch/v1", "jobs"),
     Kind.PRIORITY_CLASS: ("apis/scheduling.k8s.io/v1", "priorityclasses"),
 }

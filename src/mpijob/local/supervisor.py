@@ -29,7 +29,7 @@ from mpijob.local.claim import Claim, inherited
 from mpijob.local.control_plane import ControlPlane
 from mpijob.local.home import Home, JobFolder, opened
 from mpijob.local.journal import Journal
-from mpijob.local.keys import DrawnKeys
+from mpijob.keys import DrawnKeys
 from mpijob.local.kubelet import Duties, Ground, Kubelet
 from mpijob.local.machine import machine
 from mpijob.local.objects import LocalObjects

@@ -175,7 +175,9 @@ def check_deletion(store: Store, ref: Ref) -> None:
                 return
             if phase(pod) != "Failed":
                 raise Broken(f"{ref.name} is deleted, though the job is active and wants it")
-            launcher = store.get(Ref(Kind.JOB, ref.namespace, names.launcher(ref.name.partition("-worker-")[0])))
+            launcher = store.get(
+                Ref(Kind.JOB, ref.namespace, names.launcher(ref.name.partition("-worker-")[0]))
+            )
             if launcher is not None and _runs(launcher) and not _is_elastic(job):
                 raise Broken(f"{ref.name} is replaced under a launcher that runs")
 

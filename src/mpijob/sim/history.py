@@ -84,9 +84,7 @@ def script(seed: int) -> Script:
     first, head_start = user.job(dice), dice.choice(_HEAD_STARTS)
     count = dice.choice((20, 40, 60, 90))
     moves = dice.choices(_MOVES, _WEIGHTS, k=count)
-    turns = tuple(
-        Turn(move, dice.choice(_PAUSES_S), dice.getrandbits(32)) for move in moves
-    )
+    turns = tuple(Turn(move, dice.choice(_PAUSES_S), dice.getrandbits(32)) for move in moves)
     return Script(seed, setting, first, head_start, turns, dice.getrandbits(32))
 
 
@@ -294,6 +292,9 @@ def _check_path(world: World, practice: Practice | None) -> None:
     rest.check(fresh)
     have, want = rest.picture(world), rest.picture(fresh)
     if have != want and rest.is_comparable(fresh):
-        differ = [f"{key}: {have.get(key)} is not {want.get(key)}" for key in {**have, **want}
-                  if have.get(key) != want.get(key)]
+        differ = [
+            f"{key}: {have.get(key)} is not {want.get(key)}"
+            for key in {**have, **want}
+            if have.get(key) != want.get(key)
+        ]
         raise Broken(f"it rests elsewhere than a job without its past: {'; '.join(differ)}")

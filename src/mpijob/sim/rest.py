@@ -232,9 +232,7 @@ def picture(world: World) -> dict[str, Any]:
     if job is None:
         return {}
     status = v2beta1.job(job).status
-    told = {
-        row.type.value: row.reason.partition("/")[0] for row in status.conditions if row.true
-    }
+    told = {row.type.value: row.reason.partition("/")[0] for row in status.conditions if row.true}
     uid = job["metadata"]["uid"]
     children = sorted(f"{ref.kind} {ref.name}" for ref in owned(world.store, uid))
     return {"conditions": told, "children": children}

@@ -16,7 +16,7 @@ from mpijob.core import build, names, transport
 from mpijob.core.config import Config
 from mpijob.core.job import Flavour, Identity, Key, MPIJob, Replica, RestartPolicy
 from mpijob.core.plan import SecretContent
-from mpijob.local.keys import DrawnKeys
+from mpijob.keys import DrawnKeys
 
 ROOT = Path(__file__).parents[3]
 NODE = Path(__file__).with_name("node.py")
