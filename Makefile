@@ -78,7 +78,7 @@ test: quick mpi ## Everything.
 	@$(PYTEST) -m mpi
 
 sim: setup ## 2,000 fresh histories of the simulator, the day as their base.
-	@$(BIN)/mpijob sim --seeds 2000 --base "$$(date +%Y%m%d)"
+	@$(BIN)/mpijob sim --seeds 2000 --jobs $(WORKERS) --from "$$(date +%Y%m%d)0000"
 
 bench: setup ## Measure; write bench/results.json.
 	@$(BIN)/python bench/run.py

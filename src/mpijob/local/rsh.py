@@ -38,7 +38,8 @@ def host_and_command(arguments: list[str]) -> tuple[str, str]:
 
 
 def _failed(message: str) -> int:
-    sys.stderr.write(f"mpijob: {message}\n")
+    # Not sys.stderr, which is None where the caller has closed it.
+    os.write(2, os.fsencode(f"mpijob: {message}\n"))
     return UNREACHABLE
 
 
@@ -81,6 +82,4 @@ def _stdio() -> list[int]:
 
 
 if __name__ == "__main__":
-    status = main(sys.argv[1:])
-    sys.stderr.flush()
-    os._exit(status)
+    os._exit(main(sys.argv[1:]))

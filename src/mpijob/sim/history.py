@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
@@ -93,7 +95,7 @@ def play(written: Script, practice: Practice | None = None, told: Tell | None = 
     world = World(written.setting, Random(written.calm_dice), practice, told)
     world.submit(written.first)
     for _ in range(written.head_start):
-        _tick(world)
+        tick(world)
     world.weather, world.is_calm = written.setting.weather, False
     for index, turn in enumerate(written.turns):
         world.wait(turn.pause_s)
@@ -111,11 +113,55 @@ def play(written: Script, practice: Practice | None = None, told: Tell | None = 
 
 
 def run(seed: int, practice: Practice | None = None, told: Tell | None = None) -> World:
-    """Play the history of a seed. Raises Broken, naming the seed, where a property does not hold."""
+    """Play the history of a seed and return its end. Raises Broken, which names the seed."""
     try:
         return play(script(seed), practice, told)
     except Broken as broken:
         raise Broken(f"seed {seed}: {broken}") from broken
+
+
+def failures(seeds: Iterable[int], practice: Callable[[], Practice] = Practice) -> dict[int, str]:
+    """Return what is broken in which of the histories of `seeds`.
+
+    An exception that no property speaks of is a failure too: nothing that is drawn may raise one.
+    """
+    found = {}
+    for seed in seeds:
+        failure = failure_of(script(seed), practice())
+        if failure:
+            found[seed] = failure
+    return found
+
+
+def failure_of(written: Script, practice: Practice | None = None) -> str:
+    """Return what is broken in a history, "" where nothing is."""
+    try:
+        play(written, practice)
+    except Broken as broken:
+        return str(broken)
+    except Exception as error:  # noqa: BLE001
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def trace_of(written: Script) -> list[str]:
+    """Return a history as lines for a person: its setting, then who did what."""
+    setting = written.setting
+    weather = {fault: getattr(setting.weather, fault) for fault in setting.weather.faults()}
+    lines = [
+        f"weather: {', '.join(f'{fault} {odds}' for fault, odds in weather.items()) or 'calm'}",
+        f"operator: transport {setting.config.transport}, gang {setting.config.gang or 'none'}",
+        f"program: ends {'well' if setting.ends_well else 'badly'}"
+        + ("" if setting.room is None else f"; room for {setting.room} pods"),
+        f"job: {json.dumps(written.first['spec'])}",
+    ]
+
+    def tell(who: str, text: str) -> None:
+        lines.append(f"{who:>10}  {text}")
+
+    with suppress(Exception):
+        play(written, told=tell)
+    return lines
 
 
 # The rough half.
@@ -253,7 +299,7 @@ def calm(world: World) -> None:
     idle_wakes = 0
     for _ in range(CALM_TICKS_MAX):
         before = world.store.version
-        _tick(world)
+        tick(world)
         if world.store.version != before or operator.failed:
             idle_wakes = 0
             continue
@@ -265,7 +311,7 @@ def calm(world: World) -> None:
     raise Broken(f"it does not come to rest: {rest.summary(world)}")
 
 
-def _tick(world: World) -> None:
+def tick(world: World) -> None:
     """Let a second pass in which everybody does what there is to do."""
     world.wait(1)
     world.control_jobs()

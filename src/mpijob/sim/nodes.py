@@ -66,10 +66,11 @@ class Nodes:
                     break
                 self._play(stage, now)
 
-    def strike(self, fault: str) -> None:
-        """Let a fault strike one pod, where it can."""
+    def strike(self, fault: str, name: str = "") -> None:
+        """Let a fault strike the pod of that name, or any, where it can."""
         stage = STRIKES[fault]
-        hit = [pod for pod in self._world.store.list(Kind.POD) if stage.applies(pod)]
+        pods = self._world.store.list(Kind.POD)
+        hit = [p for p in pods if stage.applies(p) and name in ("", p["metadata"]["name"])]
         if hit:
             self._play(stage, self._world.dice.choice(hit))
 

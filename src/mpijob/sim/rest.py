@@ -112,9 +112,9 @@ def _check_told(world: World, job: Manifest) -> None:
     """Raise Broken where an event tells of a failure that there was not."""
     uid, failed = job["metadata"]["uid"], "Failed" in picture(world)["conditions"]
     for event in world.store.list(Kind.EVENT):
-        if event["involvedObject"]["uid"] == uid and event["reason"] == "MPIJobFailed":
-            if not failed:
-                raise Broken(f"an event tells of a failure: {event['message']}")
+        tells = event["involvedObject"]["uid"] == uid and event["reason"] == "MPIJobFailed"
+        if tells and not failed:
+            raise Broken(f"an event tells of a failure: {event['message']}")
 
 
 def _check_gone(world: World) -> None:
@@ -169,13 +169,10 @@ def _check_finished(world: World, job: MPIJob) -> None:
     if _live_launcher_pods(world, job):
         raise Broken("the job is finished, and its launcher's pod lives")
     alive = [pod for pod in _workers(world, job) if phase(pod) not in ENDED]
-    match job.run_policy.clean_pods:
-        case CleanPodPolicy.NONE:
-            return
-        case CleanPodPolicy.RUNNING:
-            left = alive
-        case CleanPodPolicy.ALL:
-            left = _workers(world, job)
+    policy = job.run_policy.clean_pods
+    if policy is CleanPodPolicy.NONE:
+        return
+    left = _workers(world, job) if policy is CleanPodPolicy.ALL else alive
     if left:
         raise Broken(f"{left[0]['metadata']['name']} should have been cleaned up")
     if any(ref.kind is Kind.POD_GROUP for ref in children):
@@ -212,9 +209,9 @@ def _live_launcher_pods(world: World, job: MPIJob) -> list[Manifest]:
 def is_comparable(world: World) -> bool:
     """Say whether a job rests where one without its past does.
 
-    Not so one that somebody is in the way of, or that finds no room; that ran out of the time or the tries that it had;
-    that ended in the moment in which it was suspended; or that was unsound when it rested, and so
-    stands as it was before.
+    Not so one that somebody is in the way of, or that finds no room; that ran out of the time or
+    the tries that it had; that ended in the moment in which it was suspended; or that was unsound
+    when it rested, and so stands as it was before.
     """
     job = world.job
     if job is None or strangers(world.store):
@@ -223,7 +220,7 @@ def is_comparable(world: World) -> bool:
     if isinstance(found, Rejected) or found.suspended == found.status.finished:
         return False
     failed = found.status.condition(ConditionType.FAILED)
-    return failed is None or not world.ends_well and "BackoffLimit" in failed.reason
+    return failed is None or (not world.ends_well and "BackoffLimit" in failed.reason)
 
 
 def picture(world: World) -> dict[str, Any]:

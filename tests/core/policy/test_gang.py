@@ -142,16 +142,7 @@ RESOURCES = {
         ),
         {"cpu": "3", "memory": "768Mi"},
     ),
-    "workers that outrank their launcher (defect 13: 103 cpu)": (
-        a_job(
-            10,
-            {**requesting(cpu="1"), **LOW},
-            {**requesting(cpu="10"), **HIGH},
-            SchedulingPolicy(min_available=4),
-        ),
-        {"cpu": "40"},
-    ),
-    "workers that outrank it, and it too": (
+    "workers that outrank their launcher, and it too": (
         a_job(2, {**requesting(cpu="1"), **LOW}, {**requesting(cpu="10"), **HIGH}),
         {"cpu": "21"},
     ),
@@ -299,12 +290,28 @@ def test_no_job_crashes_the_operator_defect_12(scheduler):
     assert gang.spec(job, scheduler, PRIORITIES)["minMember"] == 0
 
 
+def test_the_pods_that_start_first_are_those_that_count_defect_13():
+    """mpi-operator v0.8.2 sets the launcher aside, as of lower priority, and counts all workers."""
+    job = a_job(
+        10,
+        {**requesting(cpu="1"), **LOW},
+        {**requesting(cpu="10"), **HIGH},
+        SchedulingPolicy(min_available=4),
+    )
+    assert gang.min_resources(job, PRIORITIES) == {"cpu": "40"}
+
+
 SEEN = {"minMember": 3, "queue": "default", "minResources": {"cpu": "5"}}
 WANTED = {"minMember": 3, "minResources": {"cpu": "5"}}
 CORRECTIONS = {
     "none needed": (WANTED, WANTED, {}),
     "a queue that Volcano filled in is Volcano's": (WANTED, SEEN, {}),
     "a queue that the job names": ({**WANTED, "queue": "mine"}, SEEN, {"queue": "mine"}),
+    "a timeout that was edited": (
+        {**WANTED, "scheduleTimeoutSeconds": 100},
+        {**WANTED, "scheduleTimeoutSeconds": 0},
+        {"scheduleTimeoutSeconds": 100},
+    ),
     "fewer pods": ({**WANTED, "minMember": 2}, SEEN, {"minMember": 2}),
     "a resource more, one less": (
         {**WANTED, "minResources": {"memory": "1Gi"}},

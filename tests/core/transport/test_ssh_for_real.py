@@ -36,8 +36,8 @@ def test_every_worker_runs_its_rank(ran, which, workers, uid, env):
 
 
 @pytest.mark.parametrize("which", ["Open MPI 4", "Open MPI 5"])
-def test_ranks_have_their_workers_environment(ran, which):
-    """Defect 20 of mpi-operator v0.8.2: what a worker's container sets does not reach its ranks."""
+def test_ranks_have_their_workers_environment_defect_20(ran, which):
+    """mpi-operator v0.8.2 leaves it to the image's sshd, which starts its sessions without."""
     command = ["mpirun", "-n", "2", "printenv", "MODEL"]
     done = ran(which, command, worker_env={"MODEL": "a 'big' one; $HOME"})
     assert done.words == ["a 'big' one; $HOME"] * 2, done.complaints

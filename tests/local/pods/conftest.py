@@ -24,6 +24,7 @@ class Stage:
         #: Seconds that no other process sleeps, so that a command line names a process of ours.
         self.unique = f"86{random.SystemRandom().randrange(10**9):09d}"
         self.told = []
+        self._returned = []
         self._events = runtime.events()
 
     @staticmethod
@@ -71,13 +72,16 @@ class Stage:
         self.runtime.start(pod)
 
     async def until(self, kind, **fields):
-        """Return the next event of `kind` that has `fields`."""
-        async for event in self._events:
-            self.told.append(event)
-            found = isinstance(event, kind)
-            if found and all(getattr(event, name) == value for name, value in fields.items()):
-                return event
-        raise AssertionError(f"the runtime ended, and told {self.told}")
+        """Return the first event of `kind` with `fields` that was not returned before."""
+
+        def fits(event):
+            found = isinstance(event, kind) and event not in self._returned
+            return found and all(getattr(event, name) == want for name, want in fields.items())
+
+        while not (found := list(filter(fits, self.told))):
+            self.told.append(await anext(self._events))
+        self._returned.append(found[0])
+        return found[0]
 
     async def word(self, fifo, name="w-0"):
         """Return what a container writes into a fifo of its folder, when it does."""
