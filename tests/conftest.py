@@ -1,7 +1,9 @@
-"""What every test shares: how Hypothesis draws, and that CI skips nothing."""
+"""What every test shares: how Hypothesis draws, bad job files, and that CI skips nothing."""
 
 import os
+import runpy
 from collections.abc import Generator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -34,3 +36,19 @@ def _unskipped(report: Report) -> Report:
         report.outcome = "failed"
         report.longrepr = f"CI may skip nothing, but this was skipped: {report.longrepr}"
     return report
+
+
+BAD_MANIFESTS = Path(__file__).with_name("jobfile") / "bad_manifests.py"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `bad_manifest` with each file of which no job can be made."""
+    if "bad_manifest" in metafunc.fixturenames:
+        cases = runpy.run_path(str(BAD_MANIFESTS))["BAD"]
+        metafunc.parametrize("bad_manifest", cases.values(), ids=cases)
+
+
+@pytest.fixture(scope="session")
+def good_manifest() -> bytes:
+    """Return the job file of which the bad ones are made."""
+    return runpy.run_path(str(BAD_MANIFESTS))["GOOD"].encode()

@@ -69,6 +69,7 @@ NAMES = {
     "variables before the program are skipped": ("env A=1 ./solve", "solve"),
     "a digit in front gets a word before it": ("./3d-fft", "job-3d-fft"),
     "nothing to name it after": ("bash -c", "bash"),
+    "code names nothing": ("python3 -u -c x=1;print(x)", "python3"),
     "no letters at all": ("./___", "job"),
     "no command": ("", "job"),
     "a long name leaves room for the workers'": (f"./{'x' * 300}", "x" * 40),

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 from mpijob.api.new_job import NewJob, manifest
 from mpijob.cli.root import cli
+from mpijob.core.job import Key
 from mpijob.core.plan import Kind, Ref
+from mpijob.local.claim import Claim, claimed
 from mpijob.local.home import home_path, opened
 from mpijob.local.journal import Journal
 from mpijob.local.objects import LocalObjects
@@ -50,9 +52,21 @@ class Store:
 
     def __init__(self, home) -> None:
         self._home = home
+        self._claims: list[Claim] = []
 
     def create(self, job: dict[str, Any]) -> dict[str, Any]:
-        return self._on(lambda objects: objects.create(job))
+        """Store an object; a job counts as looked after, or the next command would bury it."""
+        stored = self._on(lambda objects: objects.create(job))
+        if stored["kind"] == "MPIJob":
+            key = Key(stored["metadata"]["namespace"], stored["metadata"]["name"])
+            folder = self._home.job(key, stored["metadata"]["uid"]).made()
+            self._claims.append(claimed(folder.lock).sign())
+        return stored
+
+    def let_go(self) -> None:
+        """Look after no job any longer."""
+        while self._claims:
+            self._claims.pop().release()
 
     def job(self, name: str, **fields: Any) -> dict[str, Any]:
         """Store a job of two workers with two slots each."""
@@ -97,6 +111,8 @@ class Store:
 
 
 @pytest.fixture
-def store(home) -> Store:
+def store(home) -> Iterator[Store]:
     """Return the journal, to be filled."""
-    return Store(home)
+    found = Store(home)
+    yield found
+    found.let_go()

@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from mpijob.api.new_job import NewJob, manifest
 from mpijob.cli import exits
 
 
@@ -60,8 +61,9 @@ def test_several_jobs_are_a_list(mpijob, jobs):
 
 def test_labels_select(mpijob, store):
     store.job("pi")
-    metadata = {"name": "blue", "namespace": "default", "labels": {"colour": "blue"}}
-    store.create({"apiVersion": "kubeflow.org/v2beta1", "kind": "MPIJob", "metadata": metadata})
+    blue = manifest(NewJob(name="blue", namespace="default", command=("./pi",)))
+    blue["metadata"]["labels"] = {"colour": "blue"}
+    store.create(blue)
     assert mpijob("get", "-l", "colour in (blue, green)", "-o", "name").out.split() == [
         "mpijob.kubeflow.org/blue"
     ]

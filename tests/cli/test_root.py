@@ -107,7 +107,7 @@ def test_a_traceback_is_shown_to_those_who_ask(monkeypatch):
 
 
 COMPLETIONS = {
-    "a command": ("mpijob s", 1, {"suspend", "scale"}),
+    "a command": ("mpijob su", 1, {"suspend"}),
     "an option": ("mpijob get --wa", 2, {"--watch"}),
     "a job": ("mpijob get p", 2, {"pi", "pi-2"}),
 }

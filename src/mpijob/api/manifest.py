@@ -61,6 +61,14 @@ def renamed(manifest: Manifest, *, name: str = "", namespace: str = "") -> dict[
     return {**manifest, "metadata": metadata}
 
 
+def images_of(job: Manifest) -> list[str]:
+    """Return the images that an MPIJob names, each once, the launcher's first."""
+    replicas = (job.get("spec") or {}).get("mpiReplicaSpecs") or {}
+    pods = [((role or {}).get("template") or {}).get("spec") or {} for role in replicas.values()]
+    containers = [container for pod in pods for container in pod.get("containers") or ()]
+    return list(dict.fromkeys(c["image"] for c in containers if c.get("image")))
+
+
 def as_if_named(manifest: Manifest) -> Manifest:
     """Return a manifest that has a name: one that only says `generateName` gets five letters more.
 

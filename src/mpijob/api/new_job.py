@@ -56,9 +56,14 @@ def manifest(new: NewJob) -> dict[str, Any]:
         "spec": {
             "slotsPerWorker": new.slots,
             **({"mpiImplementation": new.flavour} if new.flavour != "OpenMPI" else {}),
-            "runPolicy": {"cleanPodPolicy": "Running"},
+            # Who runs a command wants to see it fail, not six more times.
+            "runPolicy": {"cleanPodPolicy": "Running", "backoffLimit": 0},
             "mpiReplicaSpecs": {
-                "Launcher": {"replicas": 1, "template": _template(_launcher(new))},
+                "Launcher": {
+                    "replicas": 1,
+                    "restartPolicy": "Never",
+                    "template": _template(_launcher(new)),
+                },
                 "Worker": {"replicas": new.worker_count, "template": _template(_worker(new))},
             },
         },
@@ -78,13 +83,15 @@ def launch_command(new: NewJob) -> list[str]:
 def named_after(command: Sequence[str]) -> str:
     """Return a job name for a command: its script's or program's name, as a DNS label.
 
-    `python -u train_big.py --lr 1` is `train-big`, `python -m pkg.fit` is `fit`, `./a.out` is
-    `a`; what leaves nothing to name it after is `job`.
+    `python -u train_big.py --lr 1` is `train-big`, `python -m pkg.fit` is `fit`, `python -c CODE`
+    is `python`, `./a.out` is `a`; what leaves nothing to name it after is `job`.
     """
     words = iter(command)
     for word in words:
         if word == "-m":
             return _label(next(words, "").rpartition(".")[2])
+        if word == "-c":
+            break
         if word.startswith("-") or "=" in word or _INTERPRETERS.match(posixpath.basename(word)):
             continue
         return _label(_stem(word))

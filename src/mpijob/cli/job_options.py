@@ -1,7 +1,7 @@
 """The options that make a job without a file, shared by `run` and `init`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -10,7 +10,7 @@ from mpijob.api.new_job import NewJob
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-#: What `--mpi` takes, and the value of `spec.mpiImplementation` that it stands for.
+#: The families of MPI, and the value of `spec.mpiImplementation` that each stands for.
 FLAVOURS = {"openmpi": "OpenMPI", "mpich": "MPICH", "intel": "Intel"}
 
 _QUANTITY = re.compile(r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
@@ -36,17 +36,10 @@ def _variables(_: click.Context, __: click.Parameter, texts: Sequence[str]) -> d
     return found
 
 
+_COUNT = click.IntRange(min=1)
 _OPTIONS = (
-    click.option(
-        "-n",
-        "--workers",
-        type=click.IntRange(min=1),
-        metavar="COUNT",
-        help="Workers: hosts for mpirun.",
-    ),
-    click.option(
-        "--slots", type=click.IntRange(min=1), metavar="COUNT", help="Ranks a worker takes."
-    ),
+    click.option("-n", "--workers", type=_COUNT, metavar="COUNT", help="Workers: mpirun's hosts."),
+    click.option("--slots", type=_COUNT, metavar="COUNT", help="Ranks a worker takes."),
     click.option("--gpus", type=click.IntRange(min=0), metavar="COUNT", help="GPUs a worker."),
     click.option(
         "--cpus", default="", callback=_quantity, metavar="QUANTITY", help="CPUs a worker."
@@ -55,7 +48,6 @@ _OPTIONS = (
         "--memory", default="", callback=_quantity, metavar="QUANTITY", help="Memory a worker."
     ),
     click.option("--image", default="", help="The container image, for a cluster."),
-    click.option("--mpi", type=click.Choice(list(FLAVOURS)), help="Which MPI; openmpi is usual."),
     click.option(
         "-e",
         "--env",
@@ -65,6 +57,8 @@ _OPTIONS = (
         help="A variable for every rank; may be given again.",
     ),
 )
+#: The names of these options, as a command's function is given them.
+NAMES = ("workers", "slots", "gpus", "cpus", "memory", "image", "env")
 
 
 def job_options(command: _Command) -> _Command:
@@ -74,7 +68,12 @@ def job_options(command: _Command) -> _Command:
     return command
 
 
-def new_job(words: Sequence[str], name: str, namespace: str, flags: dict[str, Any]) -> NewJob:
+def given(flags: Mapping[str, Any]) -> list[str]:
+    """Return those of these options that a person has given, as they are typed."""
+    return [f"--{name}" for name in NAMES if flags[name]]
+
+
+def new_job(words: Sequence[str], name: str, flavour: str, flags: Mapping[str, Any]) -> NewJob:
     """Return the job that a command and the options of `job_options` make, defaults filled in."""
     return NewJob(
         name=name,
@@ -85,7 +84,6 @@ def new_job(words: Sequence[str], name: str, namespace: str, flags: dict[str, An
         cpus=flags["cpus"],
         memory=flags["memory"],
         image=flags["image"],
-        namespace=namespace,
-        flavour=FLAVOURS[flags["mpi"] or "openmpi"],
+        flavour=flavour,
         env=flags["env"],
     )

@@ -17,12 +17,14 @@ from mpijob.cli.trouble import Trouble, defect, translated, wants_traceback
 #: which is the first line of the command's own help. So the list of commands loads none of them.
 SECTIONS = {
     "Run": {
+        "mpijob.cli.run": "Run a job file, or a command as a job, on this machine.",
         "mpijob.cli.init": "Write a commented job file to begin with.",
         "mpijob.cli.plan": "Print what the operator would create for a job, and create nothing.",
     },
     "Look": {
         "mpijob.cli.get": "List jobs, or those named NAME.",
         "mpijob.cli.describe": "Tell all about a job: its pods, conditions and events.",
+        "mpijob.cli.logs": "Print what a job's launcher or its workers have written.",
         "mpijob.cli.events": "List what happened to jobs, the oldest first.",
         "mpijob.cli.why": "Say why a job is not running: the likeliest cause first.",
         "mpijob.cli.wait": "Wait until jobs are as --for says.",
@@ -40,6 +42,9 @@ SECTIONS = {
         "mpijob.cli.doctor": "Say what this machine can run, and what to do about what it cannot.",
         "mpijob.cli.version": "Print the version of mpijob, of the job API and of Python.",
         "mpijob.cli.completion": "Print the script that completes mpijob's words in a shell.",
+    },
+    "The operator": {
+        "mpijob.cli.sim": "Play histories of simulated clusters, and say which of them go wrong.",
     },
 }
 #: The module of every command, and its summary, by the command's name.

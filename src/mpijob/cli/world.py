@@ -13,18 +13,29 @@ from mpijob.core.job import Key, Manifest
 from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind, Ref
 from mpijob.engine.cache import CHILD_KINDS, Cache
+from mpijob.local import backend
+from mpijob.local.backend import Backend
+from mpijob.local.home import HomeUnusable
+from mpijob.local.runtime import RuntimeFailed
 from mpijob.ports import ChangeType, NotFound, Objects
+
+_DOCTOR = "`mpijob doctor` says what this machine lacks"
 
 
 class World:
     """The jobs and their children, for the time of one command."""
 
-    def __init__(self, objects: Objects, now: Callable[[], datetime]) -> None:
-        self.objects = objects
-        self.now = now
+    def __init__(self, local: Backend) -> None:
+        self.local = local
+        self.objects: Objects = local.objects
+
+    def now(self) -> datetime:
+        """Return the time by which jobs are stamped: UTC, whole seconds."""
+        return self.local.now()
 
     async def attend(self, key: Key) -> None:
-        """See to it that somebody decides for the job under `key`, after a change of it."""
+        """See to it that somebody acts on the job under `key`, after a change of it."""
+        await self.local.attend(key)
 
     async def listed(self, kind: Kind, namespace: str = "") -> list[Manifest]:
         """Return all objects of a kind, in order of namespace and name; "" means everywhere."""
@@ -88,21 +99,14 @@ def _meant(key: Key, jobs: Iterable[tuple[str, str]]) -> str:
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[World]:
-    """Open the jobs of this machine."""
-    import os
-    import socket
-
-    from mpijob.local.home import home_path
-    from mpijob.local.home import opened as opened_home
-    from mpijob.local.journal import Journal
-    from mpijob.local.objects import LocalObjects
-
-    journal = Journal(opened_home(home_path(os.environ, socket.gethostname())))
+    """Open the jobs of this machine. Raises Trouble where that cannot be."""
     try:
-        journal.listen()
-        yield World(LocalObjects(journal), journal.now)
-    finally:
-        journal.close()
+        async with backend.opened() as local:
+            yield World(local)
+    except HomeUnusable as unusable:
+        raise Trouble(str(unusable)) from None
+    except RuntimeFailed as failure:
+        raise Trouble(f"no pod can run here: {failure}", hint=_DOCTOR) from None
 
 
 def within(command: Callable[[World], Awaitable[int | None]]) -> int:

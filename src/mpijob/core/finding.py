@@ -47,3 +47,18 @@ def finding(problem: Problem, hint: str = "") -> Finding:
     """Return a problem as a finding: it keeps the job from running."""
     message = str(problem).removeprefix(f"{problem.field}: ")
     return Finding(Severity.ERROR, problem.field, message, hint)
+
+
+def error(field: str, message: str, hint: str = "") -> Finding:
+    """Return what keeps a job from running, or from doing what it says."""
+    return Finding(Severity.ERROR, field, message, hint)
+
+
+def warning(field: str, message: str, hint: str = "") -> Finding:
+    """Return what is likely a mistake."""
+    return Finding(Severity.WARNING, field, message, hint)
+
+
+def advice(field: str, message: str, hint: str = "") -> Finding:
+    """Return what would do a job good that runs as it is."""
+    return Finding(Severity.ADVICE, field, message, hint)

@@ -2,5 +2,6 @@
 
 from mpijob.jobfile.complaint import Complaint, Invalid
 from mpijob.jobfile.file import JobFile, parse, read
+from mpijob.jobfile.inspection import errors, inspected
 
-__all__ = ["Complaint", "Invalid", "JobFile", "parse", "read"]
+__all__ = ["Complaint", "Invalid", "JobFile", "errors", "inspected", "parse", "read"]

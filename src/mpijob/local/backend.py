@@ -193,7 +193,12 @@ class Backend:
 
     def _hand_on(self, charge: Charge) -> None:
         """Start a process that runs the job; it has the claim from its first moment."""
+        # The shell is gone at once, so the process is nobody's child whom this one would wait for.
         command = [
+            "/bin/sh",
+            "-c",
+            '"$@" &',
+            "mpijob",
             sys.executable,
             "-m",
             "mpijob.local.supervisor",
@@ -204,8 +209,9 @@ class Backend:
             str(charge.claim.descriptor),
         ]
         with open(charge.folder.supervisor_log, "ab") as log:
-            subprocess.Popen(
+            subprocess.run(
                 command,
+                check=True,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -344,6 +344,11 @@ def test_it_becomes_sshd_with_our_configuration(world, sshd):
     assert world.calls() == [f"sshd -t -f {copy}", f"sshd -De -f {copy}"]
 
 
+def test_nobody_else_reads_what_is_in_the_environment(world, sshd):
+    sshd(TOKEN="secret")
+    assert stat.S_IMODE((world.folder / "copy").stat().st_mode) == 0o600
+
+
 VARIABLES = {
     "a word": ({"MODEL": "big"}, ' "MODEL=big"'),
     "blanks, quotes and dollars": ({"SAYS": "it's $5 #1"}, ' "SAYS=it\'s $5 #1"'),

@@ -136,7 +136,7 @@ class Place:
         """Return how a job has ended: its terminal conditions that are true, with reasons."""
         return [
             (row["type"], row["reason"])
-            for row in job["status"]["conditions"]
+            for row in job.get("status", {}).get("conditions", ())
             if row["type"] in ("Succeeded", "Failed") and row["status"] == "True"
         ]
 

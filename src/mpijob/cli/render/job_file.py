@@ -30,8 +30,8 @@ spec:
     cleanPodPolicy: Running
     # Fail the job when it has run for so many seconds.
     # activeDeadlineSeconds: 3600
-    # How often the launcher may fail before the job has failed.
-    # backoffLimit: 6
+    # How often the launcher may fail, and be started again, before the job has failed.
+    backoffLimit: 0
     # So many seconds after its end, remove all but the job itself.
     # ttlSecondsAfterFinished: 86400
     # Create the job, but start nothing before `mpijob resume {name}`.
@@ -42,6 +42,8 @@ spec:
   mpiReplicaSpecs:
     Launcher:
       replicas: 1
+      # With "OnFailure" its pod stays, and its program is started again.
+      restartPolicy: Never
       template:
         spec:
           containers:

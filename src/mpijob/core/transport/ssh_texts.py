@@ -133,7 +133,8 @@ if [ "$(id -u)" = 0 ]; then
         ;;
     esac
 fi
-{ cat "$config" && printf 'SetEnv%s\n' "$(environment)"; } >"$copy"
+# What is in the environment is nobody else's business; what ranks write is not ours to hide.
+(umask 077 && { cat "$config" && printf 'SetEnv%s\n' "$(environment)"; } >"$copy")
 if ! "$sshd" -t -f "$copy"; then
     echo "this sshd is older than 7.8 and knows no SetEnv: ranks will not see the environment" >&2
     cat "$config" >"$copy"

@@ -1,0 +1,161 @@
+"""A job in the foreground: run here and watched, its launcher's output and code passed on."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+
+from mpijob.cli import exits
+from mpijob.cli.launcher_output import LauncherOutput
+from mpijob.cli.render.age import between
+from mpijob.cli.render.facts import short
+from mpijob.cli.render.jobs import naming_condition, reason
+from mpijob.cli.trouble import Trouble
+from mpijob.cli.watching import Watching
+from mpijob.cli.world import World
+from mpijob.core.explain import Weight, explain
+from mpijob.core.job import Key
+from mpijob.core.observed import Observed
+from mpijob.core.plan import Kind
+from mpijob.core.status import ConditionType, JobStatus
+from mpijob.local.supervisor import Supervisor
+from mpijob.ports import ChangeType
+
+#: How long, in seconds, one look at the job may at least wait for the one before it.
+_PAUSE_S = 0.1
+
+
+@dataclass(slots=True)
+class Foreground:
+    """One job that this process runs, and what the person in front of it sees of it."""
+
+    world: World
+    supervisor: Supervisor
+    key: Key
+    watching: Watching
+    talkative: bool
+    last: Observed | None = None
+    exit_code: int | None = None
+
+    async def run(self) -> int:
+        """Run the job to its end and return what the command is to exit with."""
+        self.supervisor.catch_signals()
+        output = LauncherOutput(self.world.local.logs, self.key.namespace, self.watching.stop)
+        looking = asyncio.create_task(self._look(output))
+        writing = asyncio.create_task(output.run())
+        running = asyncio.create_task(self.supervisor.run())
+        try:
+            await asyncio.wait({running, writing}, return_when=asyncio.FIRST_COMPLETED)
+            if writing.done() and not running.done():
+                # Only a closed pipe ends it early: nobody reads what the job has to say.
+                told = "nobody reads the job's output any more (SIGPIPE)"
+                self.supervisor.interrupt("Interrupted", told)
+            await running
+        finally:
+            looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await looking
+            self.watching.stop()
+        await self._look_once(output)
+        output.close()
+        await writing
+        return self._end()
+
+    async def _look(self, output: LauncherOutput) -> None:
+        """Look at the job whenever something of it has changed, until cancelled."""
+        news = asyncio.Event()
+        watches = [asyncio.create_task(self._ring(kind, news)) for kind in _TELLING]
+        try:
+            while True:
+                await news.wait()
+                news.clear()
+                await self._look_once(output)
+                await asyncio.sleep(_PAUSE_S)
+        finally:
+            for watch in watches:
+                watch.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
+
+    async def _ring(self, kind: Kind, news: asyncio.Event) -> None:
+        async for change in self.world.objects.watch(kind):
+            if change.type is not ChangeType.SYNCED:
+                news.set()
+
+    async def _look_once(self, output: LauncherOutput) -> None:
+        """Show the job as it is, and remember what only its pods tell: how the launcher ended."""
+        try:
+            observed = await self.world.observed(self.key)
+        except Trouble:
+            self.last = None
+            return
+        self.last = observed
+        output.see(observed)
+        codes = list(_exit_codes(observed))
+        # A launcher that has used up its retries is killed: what it said before that counts.
+        killed = observed.job.status.finished and codes[-1:] in ([137], [143])
+        if codes and not (killed and self.exit_code):
+            self.exit_code = codes[-1]
+        if not observed.job.status.finished:
+            self.watching.show(observed, self.world.now())
+
+    def _end(self) -> int:
+        """Say how the job ended, where that is worth a word, and return the exit code."""
+        if self.last is None:
+            raise Trouble(f"{self.key.name} was deleted while it ran")
+        status = self.last.job.status
+        if status.is_true(ConditionType.SUCCEEDED):
+            if self.talkative:
+                took = between(status.started_at, status.completed_at, self.world.now())
+                click.echo(f"{self.key.name} succeeded in {took}", err=True)
+            return exits.OK
+        self._tell_failure(self.last)
+        return _failure_code(status, self.exit_code)
+
+    def _tell_failure(self, observed: Observed) -> None:
+        """Say why the job has not succeeded, and what to do about it.
+
+        The launcher's last words are not told again: they were passed on as it said them.
+        """
+        status = observed.job.status
+        named = naming_condition(status)
+        state = named.value if named else "not finished"
+        code = f", exit code {self.exit_code}" if self.exit_code else ""
+        why = f" ({reason(status)}{code})" if reason(status) else ""
+        mark = click.style("error:", fg="red", bold=True)
+        click.echo(f"{mark} {self.key.name} is {state}{why}", err=True)
+        launchers = {f"pod {pod.name}" for pod in observed.launcher_pods}
+        facts = explain(observed)
+        for fact in facts:
+            if fact.weight is Weight.CAUSE and fact.subject not in launchers:
+                click.echo(f"  {short(fact)}", err=True)
+        for advice in dict.fromkeys(fact.advice for fact in facts if fact.advice):
+            click.echo(f"  → {advice}", err=True)
+
+
+_TELLING = (Kind.MPI_JOB, Kind.JOB, Kind.POD)
+
+
+def _exit_codes(observed: Observed) -> Iterator[int]:
+    """Yield how the launcher's main containers ended, the last last."""
+    pods = sorted(observed.launcher_pods, key=lambda pod: (str(pod.created_at), pod.name))
+    for pod in pods:
+        for container in pod.containers:
+            if not container.init and container.exit_code is not None:
+                yield container.exit_code
+
+
+def _failure_code(status: JobStatus, launcher: int | None) -> int:
+    """Return the exit code for a job that has not succeeded."""
+    failed = status.condition(ConditionType.FAILED)
+    if status.is_true(ConditionType.INVALID):
+        return exits.INVALID
+    match failed.reason if failed else "":
+        case "Interrupted":
+            told = failed.message if failed else ""
+            return exits.TERMINATED if "SIGTERM" in told else exits.INTERRUPTED
+        case "DeadlineExceeded":
+            return exits.TIMED_OUT
+        case _:
+            return launcher or exits.FAILED

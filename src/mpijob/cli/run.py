@@ -1,0 +1,173 @@
+"""`mpijob run`: a job on this machine, in the foreground or handed on."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from mpijob.api import v2beta1
+from mpijob.api.manifest import images_of, key_of, ref_of, renamed, resource_name, uid_of
+from mpijob.api.new_job import free_name
+from mpijob.cli import exits
+from mpijob.cli.foreground import Foreground
+from mpijob.cli.job_input import sound
+from mpijob.cli.job_options import job_options
+from mpijob.cli.output import output_option, written
+from mpijob.cli.render.jobs import finished, state
+from mpijob.cli.submission import Submission, Wish, submission
+from mpijob.cli.trouble import Trouble
+from mpijob.cli.watching import note, watching
+from mpijob.cli.world import World, within
+from mpijob.core.job import Key, Manifest
+from mpijob.core.plan import Kind
+from mpijob.local.settings import Settings, inherited
+from mpijob.ports import Refused
+
+
+class _Run(click.Command):
+    """Tells the words before `--` from those after it, which click does not."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take off what follows `--` before the options are read."""
+        before, mark, after = args, "", []
+        if "--" in args:
+            at = args.index("--")
+            before, mark, after = args[:at], "--", args[at + 1 :]
+        rest = super().parse_args(ctx, before)
+        ctx.params["words"] = tuple(after) if mark else None
+        return rest
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to run it: what the options say that are not about the job."""
+
+    settings: Settings
+    detach: bool
+    quiet: bool
+    output: str | None
+
+
+@click.command("run", cls=_Run)
+@click.argument("files", nargs=-1, metavar="[FILE | -- PROGRAM [ARGUMENT]...]")
+@click.option("--name", default="", help="The job's name, rather than the file's or program's.")
+@click.option("--namespace", default="", metavar="NAMESPACE", help="Rather than the file's.")
+@job_options
+@click.option("--mpi", default="", metavar="MPI", help="openmpi, mpich, intel, or a path to one.")
+@click.option("--oversubscribe", is_flag=True, help="Let pods ask for more than there is.")
+@click.option(
+    "--pods",
+    type=click.Choice(["auto", "namespaces", "plain"]),
+    help="Whether pods have namespaces of their own.",
+)
+@click.option("-d", "--detach", is_flag=True, help="Return as soon as the job is made.")
+@click.option("--dry-run", is_flag=True, help="Print the job and run nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what the job says.")
+@output_option("yaml", "json", "name")
+def command(
+    *,
+    files: Sequence[str],
+    words: Sequence[str] | None,
+    dry_run: bool,
+    output: str | None,
+    **options: Any,
+) -> int:
+    """Run a job file, or a command as a job, on this machine.
+
+    FILE is an MPIJob ("-" is standard input). With a PROGRAM there is no file: each of the workers
+    gets its slots, and mpirun starts a rank of PROGRAM in every slot.
+
+    In the foreground the launcher's output goes to stdout, and the launcher's exit code is this
+    command's; everything else goes to stderr. Ctrl-C ends the job with all of its processes.
+
+    Images are not pulled: commands run as they are found on this machine, relative paths count
+    from the job file's folder.
+    """
+    wish = Wish(files, words, options["name"], options["namespace"], options["mpi"], options)
+    wanted = submission(wish)
+    sound(wanted.file)
+    if dry_run:
+        click.echo(_shown(wanted.manifest, output), nl=False)
+        return exits.OK
+    settings = Settings(
+        folder=str(wanted.folder),
+        environment=inherited(os.environ),
+        oversubscribe=options["oversubscribe"],
+        mpi=options["mpi"],
+        pods=options["pods"] or "",
+    )
+    manner = Manner(settings, options["detach"], options["quiet"], output)
+    return within(lambda world: _run(world, wanted, manner))
+
+
+async def _run(world: World, wanted: Submission, manner: Manner) -> int:
+    """Make the job and run it, or hand it on."""
+    if not manner.detach:
+        world.local.warm(manner.settings)
+    manifest = await _placed(world, wanted, manner)
+    if not manner.quiet:
+        _tell_of_images(manifest)
+    try:
+        if manner.detach:
+            stored = world.local.detach(manifest, manner.settings)
+            click.echo(_shown(stored, manner.output, said=" created"), nl=False)
+            return exits.OK
+        supervisor = world.local.create(manifest, manner.settings)
+    except Refused as refusal:
+        raise Trouble(f"{wanted.file.name}: {refusal}", code=exits.INVALID) from None
+    foreground = Foreground(
+        world,
+        supervisor,
+        Key(*key_of(supervisor.job or manifest)),
+        watching(quiet=manner.quiet),
+        talkative=sys.stderr.isatty() and not manner.quiet,
+    )
+    return await foreground.run()
+
+
+async def _placed(world: World, wanted: Submission, manner: Manner) -> Manifest:
+    """Return the manifest under a name that is free; a namesake that has finished gives way.
+
+    Raises:
+        Trouble: A job of that name has not finished.
+
+    """
+    manifest = wanted.file.manifest
+    namespace, name = key_of(manifest)
+    jobs = {key_of(job)[1]: job for job in await world.listed(Kind.MPI_JOB, namespace)}
+    busy = frozenset(name for name, job in jobs.items() if not finished(v2beta1.decode(job)))
+    if wanted.numbered:
+        name = free_name(name, busy)
+        manifest = renamed(manifest, name=name)
+    namesake = jobs.get(name)
+    if namesake is None:
+        return manifest
+    if name in busy:
+        raise Trouble(
+            f"there is a job “{name}” already, and it is {state(v2beta1.decode(namesake))}",
+            hint=f"mpijob delete {name}, or run this one under another --name",
+            code=exits.CONFLICT,
+        )
+    await world.objects.delete(ref_of(namesake), uid=uid_of(namesake))
+    await world.attend(Key(namespace, name))
+    if not manner.quiet and not wanted.numbered and sys.stderr.isatty():
+        note(f"the finished job {name} makes room for this one")
+    return manifest
+
+
+def _tell_of_images(manifest: Manifest) -> None:
+    """Say that images are only names here, once, where the job names any."""
+    images = images_of(manifest)
+    if images:
+        verb = "is" if len(images) == 1 else "are"
+        note(f"{', '.join(images)} {verb} not pulled: the commands run on this machine")
+
+
+def _shown(manifest: Manifest, output: str | None, said: str = "") -> str:
+    """Return a job as `-o` asks for it: YAML, or its name with what happened to it."""
+    if output == "name" or (output is None and said):
+        return f"{resource_name(manifest)}{'' if output else said}\n"
+    return written(manifest, output or "yaml")
