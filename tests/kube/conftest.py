@@ -1,6 +1,7 @@
 """An API server of a few lines on loopback: it answers what a test tells it to, and keeps count."""
 
 import asyncio
+import socket
 
 import pytest
 from aiohttp import web
@@ -51,3 +52,11 @@ def asked():
         return asyncio.run(whole())
 
     return play
+
+
+@pytest.fixture
+def unused_tcp_port_of_loopback():
+    """A port that nobody listened on a moment ago."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]

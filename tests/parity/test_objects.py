@@ -46,6 +46,7 @@ LISTED = {
         rf"|{POD}/volumes/\[mpijob-setup\]/.*"
         rf"|{POD}/containers/\[mpi\]/volumeMounts/\[(/etc/mpijob/.*|/etc/passwd)\]/.*"
     ),
+    35: r"(service|config|secret|launcher)/metadata/labels/mpijob\.dev/child",
     26: r"config/metadata/annotations/mpijob\.dev/ssh-setup",
 }
 
