@@ -72,7 +72,7 @@ def _understood(args: list[str]) -> list[str]:
     return kept
 
 
-@click.command(cls=_GoFlags)
+@click.command("operator", cls=_GoFlags)
 @click.option("--master", default="", help="URL of the API server; overrides the kubeconfig's.")
 @click.option("--kubeConfig", "kubeconfig", default="", help="Kubeconfig; $KUBECONFIG before it.")
 @click.option(
