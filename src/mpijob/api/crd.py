@@ -8,6 +8,7 @@ out: with them one version alone takes 670 KB, and an object of etcd holds 1.5 M
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mpijob.api.crd_rules import validations
 from mpijob.cluster.job_types import ENUMS
 from mpijob.cluster.pod_types import POD_KEY_DEFAULTS
 from mpijob.cluster.schema import KEYS, TYPES, fields_of
@@ -39,8 +40,8 @@ _SCALARS: Mapping[str, Mapping[str, Any]] = {
 }
 
 _COLUMNS = (
-    ("Workers", "integer", ".spec.mpiReplicaSpecs.Worker.replicas"),
-    ("Running", "integer", ".status.replicaStatuses.Worker.active"),
+    ("State", "string", ".status.state"),
+    ("Ready", "string", ".status.ready"),
     ("Restarts", "integer", ".status.restarts"),
     ("Age", "date", ".metadata.creationTimestamp"),
 )
@@ -76,6 +77,7 @@ def _version(name: str, *, served: bool) -> dict[str, Any]:
     columns = [{"name": title, "type": kind, "jsonPath": path} for title, kind, path in _COLUMNS]
     whole = schema("MPIJob")
     whole["properties"]["metadata"] = {"type": "object"}
+    whole["x-kubernetes-validations"] = validations()
     return {
         "name": name,
         "served": served,
