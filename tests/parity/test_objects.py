@@ -47,6 +47,8 @@ LISTED = {
         rf"|{POD}/containers/\[mpi\]/volumeMounts/\[(/etc/mpijob/.*|/etc/passwd)\]/.*"
     ),
     35: r"(service|config|secret|launcher)/metadata/labels/mpijob\.dev/child",
+    36: rf"{POD}/containers/\[mpi\]/ports/.*",
+    37: rf"{LAUNCHER}/containers/\[mpi\]/env/\[OMPI_MCA_if_base_do_not_resolve\]/.*",
     26: r"config/metadata/annotations/mpijob\.dev/ssh-setup",
 }
 

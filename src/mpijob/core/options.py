@@ -11,8 +11,8 @@ PREFIX = "mpijob.dev/"
 WAIT_FOR_WORKERS = f"{PREFIX}wait-for-workers"
 #: "true" or "false": whether ranks come and go with the workers (Elastic Horovod).
 ELASTIC = f"{PREFIX}elastic"
-#: On the ConfigMap: who makes the job's hosts reachable, chosen once: "operator" or "image" by
-#: ssh, or the local "agent".
+#: On the ConfigMap: who makes the job's hosts reachable, chosen once: "operator", on its nodes'
+#: network "operator-host-network", or "image" by ssh; or the local "agent".
 SSH_SETUP = f"{PREFIX}ssh-setup"
 #: "false" leaves the pods' /dev/shm as the container runtime makes it.
 SHARED_MEMORY = f"{PREFIX}shared-memory"
@@ -20,7 +20,8 @@ SHARED_MEMORY = f"{PREFIX}shared-memory"
 ALL = {
     WAIT_FOR_WORKERS: "“false” lets the launcher start without waiting for its workers.",
     ELASTIC: "“true” or “false”: whether ranks come and go with the workers.",
-    SSH_SETUP: "Set by mpijob on the ConfigMap: who sets up ssh, “operator”, “image” or “agent”.",
+    SSH_SETUP: "Set by mpijob on the ConfigMap: who sets up ssh, “operator” (or "
+    "“operator-host-network”), “image” or “agent”.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
 }
 

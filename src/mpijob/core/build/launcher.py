@@ -79,14 +79,16 @@ def scheduling_directives(
 
 def _template(job: MPIJob, config: Config, setup: Setup) -> Manifest:
     dialect = mpi.dialect(job.flavour)
-    ranks = job.run_launcher_as_worker
+    ranks, ssh_options = job.run_launcher_as_worker, transport.ssh_options(setup)
+    on_host = ssh_options is not None and job.launcher.template["spec"].get("hostNetwork")
     plan = PodPlan(
         role=Role.LAUNCHER,
         hostname=names.launcher(job.name),
         parts=transport.launcher(job, setup),
         env={
             names.ROLE_ENV: Role.LAUNCHER.value,
-            **dialect.env(job.slots_per_worker, transport.ssh_options(setup)),
+            **dialect.env(job.slots_per_worker, ssh_options),
+            **(dialect.on_host_env(runs_ranks=ranks) if on_host else {}),
             # A launcher that runs no ranks must not hold its node's GPUs.
             **({} if ranks else _NO_GPUS),
         },

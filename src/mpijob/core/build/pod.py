@@ -1,6 +1,6 @@
 """What launcher and workers have in common: a pod template, and what is added to it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpijob.core import names
@@ -73,13 +73,15 @@ def pod_spec(job: MPIJob, replica: Replica, plan: PodPlan, config: Config) -> Ma
     spec["dnsConfig"] = _dns_config(job, spec.get("dnsConfig") or {}, config)
     if spec.get("hostNetwork"):
         spec["dnsPolicy"] = "ClusterFirstWithHostNet"
+        if plan.parts.port is not None:
+            own |= _declared(spec["containers"], plan.parts.port)
     marks = gang.marks(job, config)
     if marks.scheduler_name:
         spec["schedulerName"] = marks.scheduler_name
     return spec
 
 
-def _containers(container: Manifest, plan: PodPlan) -> tuple[Manifest, Manifest]:
+def _containers(container: Manifest, plan: PodPlan) -> tuple[Manifest, dict[str, object]]:
     """Return the first container as its init container shares it, and as it is itself."""
     parts = plan.parts
     shared = dict(container)
@@ -103,6 +105,18 @@ def _added(container: Manifest, plan: PodPlan) -> Iterable[Manifest]:
     """Return our variables, but for those that the user has given a value."""
     given = {entry.get("name") for entry in container.get("env") or ()}
     return ({"name": n, "value": v} for n, v in plan.env.items() if n not in given)
+
+
+def _declared(containers: Sequence[Manifest], port: int) -> Manifest:
+    """Return the first container's ports with one more; nothing where a container has it already.
+
+    The scheduler goes by the host's port, which on a node's network is the container's own.
+    """
+    given = [row for each in containers for row in each.get("ports") or ()]
+    if any(row.get("containerPort") == port for row in given):
+        return {}
+    new = {"containerPort": port, "hostPort": port, "protocol": "TCP"}
+    return {"ports": [*(containers[0].get("ports") or ()), new]}
 
 
 def _preparation(preparation: Preparation, shared: Manifest, spec: Manifest) -> Manifest:
