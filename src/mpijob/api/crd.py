@@ -15,6 +15,8 @@ from mpijob.cluster.schema import KEYS, TYPES, fields_of
 
 NAME = "mpijobs.kubeflow.org"
 STORED = "v2beta1"
+#: The versions whose jobs the operator understands, and so may be served.
+UNDERSTOOD = (STORED,)
 
 _QUANTITY = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
@@ -47,12 +49,14 @@ _COLUMNS = (
 )
 
 
-def definition(served: Sequence[str] = (STORED,)) -> dict[str, Any]:
+def definition(served: Sequence[str] = (STORED,), known: Sequence[str] = ()) -> dict[str, Any]:
     """Return the definition that serves these versions and stores v2beta1.
 
-    The stored version is always there, served or not.
+    The stored version is always there, served or not. So are those that are `known`: a server may
+    not forget a version that it has stored objects of.
     """
-    versions = [_version(name, served=name in served) for name in dict.fromkeys((STORED, *served))]
+    names = dict.fromkeys((STORED, *served, *known))
+    versions = [_version(name, served=name in served) for name in names]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

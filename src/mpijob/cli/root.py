@@ -36,6 +36,9 @@ SECTIONS = {
         "mpijob.cli.delete": "Stop jobs and remove them with all that they made.",
     },
     "A cluster": {
+        "mpijob.cli.install": "Put the operator into a cluster, or bring the one that is there to "
+        "this version.",
+        "mpijob.cli.uninstall": "Take the operator out of a cluster.",
         "mpijob.cli.operator": "Look after the MPIJobs of a cluster, until told to stop.",
     },
     "This machine": {

@@ -126,7 +126,8 @@ async def _create(ref: Ref, manifest: Manifest, job: Identity, hands: Hands) -> 
     except Conflict:
         there = await hands.objects.get(ref)
         hands.learn(ref.kind, there)
-        if adoptable(there, job):
+        # Pods are watched by a label that every operator gives them.
+        if ref.kind is not Kind.POD and adoptable(there, job):
             hands.learn(ref.kind, await hands.objects.patch(ref, ADOPTION))
         raise
 

@@ -18,6 +18,8 @@ from mpijob.ports import Conflict, NotFound, Refused, Unreachable
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+#: Named for YAML, of which JSON is a part.
+APPLY_PATCH = "application/apply-patch+yaml"
 
 _CONNECT_S = 10.0
 _ANSWER_S = 60.0
