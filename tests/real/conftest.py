@@ -26,18 +26,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.timeout(120, func_only=True))
 
 
-def _session_folder(factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that all processes of this test session share; sockets fit into it."""
-    base = factory.getbasetemp()
+    base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(session_folder: Path) -> Iterator[Cluster]:
     """Return a control plane with 20 fake nodes."""
-    folder = _session_folder(tmp_path_factory) / "fake"
     try:
-        with shared(folder, Shape(fake_node_count=FAKE_NODE_COUNT)) as running:
+        with shared(session_folder / "fake", Shape(fake_node_count=FAKE_NODE_COUNT)) as running:
             yield running
     except Unavailable as lacking:
         pytest.skip(f"no real control plane: {lacking}")

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "serve":
             command.add_argument("folder", type=Path)
             command.add_argument("--while-used", action="store_true")
+            command.add_argument("--no-controllers", action="store_true")
     down = commands.add_parser("down", help="take the cluster down and leave nothing behind")
     down.add_argument("--folder", type=Path, default=_folder())
     return parser
@@ -59,7 +60,11 @@ def _folder() -> Path:
 
 
 def _shape(options: argparse.Namespace) -> Shape:
-    return Shape(fake_node_count=options.fake_nodes, node_count=options.nodes)
+    return Shape(
+        fake_node_count=options.fake_nodes,
+        node_count=options.nodes,
+        has_controllers=not getattr(options, "no_controllers", False),
+    )
 
 
 def _build(fake_node_count: int, node_count: int) -> None:

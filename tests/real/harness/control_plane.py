@@ -44,13 +44,22 @@ class ControlPlane:
     """
 
     def __init__(
-        self, folder: Path, *, address: str = LOOPBACK, port: int = 0, options: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        address: str = LOOPBACK,
+        has_controllers: bool = True,
+        options: Sequence[str] = (),
     ) -> None:
-        """Start nothing yet. `options` are further flags of the API server."""
+        """Start nothing yet. `options` are further flags of the API server.
+
+        Without controllers there are etcd and the API server alone: nothing changes by itself.
+        """
         self.folder = folder
         self.address = address
-        self.port = port or free_port(address)
+        self.port = free_port(address)
         self.binaries = provided(CONTROL_PLANE)
+        self._has_controllers = has_controllers
         self._options = tuple(options)
         self._running = ExitStack()
 
@@ -112,6 +121,8 @@ class ControlPlane:
         self.server = self._run("kube-apiserver", self._apiserver())
         with Api(self.url, self.authority.certificate, self._token, agent="harness") as api:
             self.server.wait_until(lambda: api.answers("/readyz"))
+            if not self._has_controllers:
+                return
             controllers = self._run("kube-controller-manager", self._controllers())
             self._run("kube-scheduler", self._scheduler())
             account = "/api/v1/namespaces/default/serviceaccounts/default"
