@@ -136,6 +136,17 @@ def _understood(args: list[str]) -> list[str]:
     help="Which ssh keys to draw.",
 )
 @click.option(
+    "--service-mesh",
+    is_flag=True,
+    help="Let Istio and Linkerd put their proxies into the pods of jobs that do not say.",
+)
+@click.option(
+    "--shared-memory/--no-shared-memory",
+    default=True,
+    show_default=True,
+    help="Give pods that run ranks a /dev/shm as large as their memory, where jobs do not say.",
+)
+@click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @click.option("--version", "wants_version", is_flag=True, help="Print the version and end.")
@@ -181,6 +192,8 @@ async def _run(flags: dict[str, object]) -> bool:
             gang=gang if scheduler else None,
             scheduler_name=scheduler,
             key_type=KeyType(str(flags["ssh_key_type"])),
+            service_mesh=bool(flags["service_mesh"]),
+            shared_memory=bool(flags["shared_memory"]),
         ),
         namespace=str(flags["namespace"]),
         lock_namespace=str(flags["lock_namespace"]),

@@ -14,8 +14,10 @@ ELASTIC = f"{PREFIX}elastic"
 #: On the ConfigMap: who makes the job's hosts reachable, chosen once: "operator", on its nodes'
 #: network "operator-host-network", or "image" by ssh; or the local "agent".
 SSH_SETUP = f"{PREFIX}ssh-setup"
-#: "false" leaves the pods' /dev/shm as the container runtime makes it.
+#: "true" or "false": whether pods that run ranks get a /dev/shm as large as their memory.
 SHARED_MEMORY = f"{PREFIX}shared-memory"
+#: "true" leaves it to Istio and Linkerd whether they put their proxies into the job's pods.
+SERVICE_MESH = f"{PREFIX}service-mesh"
 
 ALL = {
     WAIT_FOR_WORKERS: "“false” lets the launcher start without waiting for its workers.",
@@ -23,6 +25,7 @@ ALL = {
     SSH_SETUP: "Set by mpijob on the ConfigMap: who sets up ssh, “operator” (or "
     "“operator-host-network”), “image” or “agent”.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
+    SERVICE_MESH: "“true” lets Istio and Linkerd put their proxies into the job's pods.",
 }
 
 

@@ -10,7 +10,8 @@ from mpijob.core.job import Flavour, RunPolicy
 from mpijob.core.transport import Setup
 from mpijob.core.transport.ssh_ports import host_port
 
-CONFIG = Config()
+# What an operator adds by default has tests of its own, in tests/core/policy.
+CONFIG = Config(service_mesh=True, shared_memory=False)
 
 
 def job_of(job, setup=Setup.IMAGE, config=CONFIG, *, suspended=False):

@@ -1,6 +1,7 @@
 """A worker's pod."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,8 @@ from mpijob.core.job import RestartPolicy
 from mpijob.core.transport import Setup
 from mpijob.core.transport.ssh_ports import host_port
 
-CONFIG = Config()
+# What an operator adds by default has tests of its own, in tests/core/policy.
+CONFIG = Config(service_mesh=True, shared_memory=False)
 PORT = host_port("job-uid")
 KEYS = {
     "name": "ssh-auth",
@@ -294,11 +296,11 @@ def test_a_name_that_the_user_took_is_not_taken_twice(a_job):
 
 GANGS = {
     "Volcano": (
-        Config(gang=Gang.VOLCANO, scheduler_name="volcano"),
+        replace(CONFIG, gang=Gang.VOLCANO, scheduler_name="volcano"),
         ("volcano", {"scheduling.k8s.io/group-name": "pi"}, None),
     ),
     "scheduler-plugins": (
-        Config(gang=Gang.SCHEDULER_PLUGINS, scheduler_name="plugins"),
+        replace(CONFIG, gang=Gang.SCHEDULER_PLUGINS, scheduler_name="plugins"),
         ("plugins", None, "pi"),
     ),
     "none": (CONFIG, (None, None, None)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mpijob.core import names
 from mpijob.core.config import Config
 from mpijob.core.job import Manifest, MPIJob, Replica, Role
-from mpijob.core.policy import gang
+from mpijob.core.policy import gang, mesh
 from mpijob.core.transport.parts import Parts, Preparation
 
 
@@ -22,6 +22,7 @@ class PodPlan:
         parts: What the transport adds.
         volumes: Beside the template's and the transport's.
         mounts: Into the first container, likewise.
+        own_mounts: Into the first container, and not into the preparation.
 
     """
 
@@ -32,18 +33,21 @@ class PodPlan:
     labels: Mapping[str, str]
     volumes: tuple[Manifest, ...] = ()
     mounts: tuple[Manifest, ...] = ()
+    own_mounts: tuple[Manifest, ...] = ()
 
 
 def pod_metadata(job: MPIJob, replica: Replica, plan: PodPlan, config: Config) -> Manifest:
     """Return a pod's labels and annotations: the template's, and over them those of the job."""
     template = replica.template.get("metadata") or {}
-    marks = gang.marks(job, config)
-    annotations = {**(template.get("annotations") or {}), **marks.annotations}
+    marks, alone = gang.marks(job, config), mesh.marks(job, template, config)
+    given = template.get("annotations") or {}
+    annotations = {**given, **alone.annotations, **marks.annotations}
     found: dict[str, object] = {
         "labels": {
             **(template.get("labels") or {}),
             **names.pod_labels(job, plan.role),
             **plan.labels,
+            **alone.labels,
             **marks.labels,
         }
     }
@@ -96,7 +100,8 @@ def _containers(container: Manifest, plan: PodPlan) -> tuple[Manifest, dict[str,
     if parts.command and not container.get("command") and not container.get("args"):
         own["command"] = list(parts.command)
     taken = {mount.get("mountPath") for mount in shared["volumeMounts"]}
-    free = [mount for mount in parts.own_mounts if mount["mountPath"] not in taken]
+    added = (*parts.own_mounts, *plan.own_mounts)
+    free = [mount for mount in added if mount["mountPath"] not in taken]
     own["volumeMounts"] = [*shared["volumeMounts"], *free]
     return shared, own
 
