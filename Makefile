@@ -26,8 +26,10 @@ WORKERS ?= 2
 
 .PHONY: help setup mpi fmt check quick test sim bench demo lock clean
 
+include tests/real/cluster.mk
+
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.done ## Make the environment in .venv; a second run installs nothing.
 

@@ -55,13 +55,16 @@ class Objects(Protocol):
         """Return the object as the server itself has it. Raises NotFound, Unreachable."""
         ...
 
-    async def create(self, manifest: Manifest) -> Manifest:
-        """Store a new object and return it as stored. Raises Conflict where the name is taken."""
+    async def create(self, manifest: Manifest) -> Manifest | bytes:
+        """Store a new object and return it as stored. Raises Conflict where the name is taken.
+
+        What is returned here and by `patch` is a mapping, or JSON as it came over the wire.
+        """
         ...
 
     async def patch(
         self, ref: Ref, fields: Manifest, *, version: str = "", subresource: str = ""
-    ) -> Manifest:
+    ) -> Manifest | bytes:
         """Merge `fields` (JSON merge patch) and return the object as it is now.
 
         Raises Conflict where `version` is given and not the latest, NotFound where it is gone.

@@ -37,6 +37,7 @@ statuses = st.builds(
     completed_at=st.none() | moments,
     restarts=st.integers(0, 9),
     failure=st.none() | failures,
+    ready=texts,
 )
 
 
@@ -68,7 +69,7 @@ def test_nothing_of_an_older_status_stays(old, new):
     assert stored == merged({}, encode_status(new))
 
 
-def test_a_finished_job_has_the_shape_that_mpi_operator_writes():
+def test_a_finished_job_has_the_shape_that_mpi_operator_writes_and_a_line_for_people():
     status = JobStatus(
         conditions=(
             Condition(ConditionType.SUCCEEDED, True, "MPIJobSucceeded", "Done.", NOON, NOON),
@@ -77,6 +78,7 @@ def test_a_finished_job_has_the_shape_that_mpi_operator_writes():
         worker=ReplicaCount(),
         started_at=NOON,
         completed_at=NOON,
+        ready="0/2",
     )
     assert merged({}, encode_status(status)) == {
         "conditions": [
@@ -92,6 +94,9 @@ def test_a_finished_job_has_the_shape_that_mpi_operator_writes():
         "replicaStatuses": {"Launcher": {"succeeded": 1}, "Worker": {}},
         "startTime": "2026-01-01T12:00:00Z",
         "completionTime": "2026-01-01T12:00:00Z",
+        "restarts": 0,
+        "state": "Succeeded",
+        "ready": "0/2",
     }
 
 

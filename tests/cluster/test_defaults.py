@@ -3,6 +3,7 @@
 import pytest
 
 from mpijob.cluster.defaults import pod_spec
+from mpijob.core.plan import Kind, Ref
 
 VOLUMES = {
     "a secret's files have a mode": (
@@ -206,7 +207,28 @@ def test_a_jobs_template_asks_for_nothing_that_it_does_not_name(cluster, job):
 def test_a_job_without_labels_has_its_templates(cluster, job):
     manifest = job()
     manifest["spec"]["template"]["metadata"] = {"labels": {"a": "b"}}
-    assert cluster.make(manifest)["metadata"]["labels"] == {"a": "b"}
+    made = cluster.make(manifest)
+    labels = made["metadata"]["labels"]
+    assert (labels, labels["a"]) == (made["spec"]["template"]["metadata"]["labels"], "b")
+
+
+def test_a_job_that_says_how_many_pods_it_has_says_how_many_must_succeed(cluster, job):
+    specs = [cluster.make(job("a"))["spec"], cluster.make(job("b", parallelism=2))["spec"]]
+    assert [spec.get("completions") for spec in specs] == [1, None]
+
+
+def test_a_port_is_filled_in(cluster):
+    metadata = {"namespace": "default", "name": "x"}
+    manifest = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+    made = cluster.make({**manifest, "spec": {"ports": [{"port": 22}]}})
+    assert made["spec"]["ports"] == [{"port": 22, "targetPort": 22, "protocol": "TCP"}]
+
+
+def test_a_container_that_is_written_anew_gets_its_defaults_again(cluster, pod):
+    made = cluster.make(pod())
+    fields = {"spec": {"containers": pod()["spec"]["containers"]}}
+    ref = Ref(Kind.POD, "default", "p")
+    assert cluster.store.patch(ref, fields, now=cluster.now) is made
 
 
 def test_a_service_is_of_a_type(cluster):

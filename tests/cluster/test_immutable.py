@@ -37,7 +37,7 @@ PODS = {
         GATES,
         {"schedulingGates": [{"name": "a"}, {"name": "b"}]},
         (
-            'Pod "p" is invalid: spec.schedulingGates[1]: Forbidden: '
+            'Pod "p" is invalid: spec.schedulingGates[1].name: Forbidden: '
             "only deletion is allowed, but found new scheduling gate 'b'"
         ),
     ),
@@ -55,7 +55,7 @@ PODS = {
         {"activeDeadlineSeconds": 5},
         {"activeDeadlineSeconds": None},
         (
-            'Pod "p" is invalid: spec.activeDeadlineSeconds: Invalid value: '
+            'Pod "p" is invalid: spec.activeDeadlineSeconds: Invalid value: null: '
             "must not update from a positive integer to nil value"
         ),
     ),

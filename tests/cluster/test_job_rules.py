@@ -47,7 +47,24 @@ CASES = {
         "status.ready: Invalid value: 1: cannot set more ready pods than active",
     ),
     "a job that runs loses its start": (False, {"startTime": NOON}, {"startTime": None}, REMOVED),
-    "a job that runs starts later": (False, {"startTime": NOON}, {"startTime": LATER}, REMOVED),
+    "a job that runs starts later": (
+        False,
+        {"startTime": NOON},
+        {"startTime": LATER},
+        (
+            f'status.startTime: Invalid value: "{LATER}": '
+            "field is immutable for unsuspended job once set"
+        ),
+    ),
+    "a job is complete and is not": (
+        False,
+        {},
+        {"completionTime": LATER},
+        (
+            f'status.completionTime: Invalid value: "{LATER}": '
+            "cannot set completionTime when there is no Complete=True condition"
+        ),
+    ),
     "a suspended job loses its start": (True, {"startTime": NOON}, {"startTime": None}, ""),
     "a job that is resumed starts anew": (
         False,

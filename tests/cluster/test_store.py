@@ -1,6 +1,7 @@
 """The store keeps objects as an API server does, in its words."""
 
 import contextlib
+import re
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
@@ -51,6 +52,51 @@ def test_a_taken_name_is_refused_in_kubernetes_words(cluster, job):
     cluster.make(job())
     with pytest.raises(AlreadyExists, match=r'^jobs\.batch "j" already exists$'):
         cluster.make(job())
+
+
+def test_a_taken_name_says_that_its_object_is_going(cluster, config_map):
+    cluster.make(config_map(finalizers=["a/b"]))
+    cluster.store.delete(CONFIG, now=NOON)
+    message = r'^object is being deleted: configmaps "c" already exists$'
+    with pytest.raises(AlreadyExists, match=message):
+        cluster.make(config_map())
+
+
+def test_what_is_wrong_with_an_object_is_said_before_its_name_is_looked_up(config_map):
+    store = Store(admit=lambda new: tuple(Problem(key, "Forbidden", "no") for key in new["data"]))
+    store.create({**config_map(), "data": {}}, now=NOON, uid="u1")
+    with pytest.raises(Invalid):
+        store.create(config_map(), now=NOON, uid="u2")
+
+
+def test_empty_metadata_is_not_kept(cluster, config_map):
+    made = cluster.make(config_map(labels={}, finalizers=[]))
+    assert {"labels", "finalizers"} & set(made["metadata"]) == set()
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"uid": "u9"},
+        {"deletionTimestamp": "2026-01-01T12:00:00Z"},
+        {"deletionGracePeriodSeconds": 5},
+    ],
+)
+def test_a_patch_may_not_make_an_object_another(cluster, config_map, claim):
+    cluster.make(config_map())
+    (name,) = claim
+    with pytest.raises(Invalid, match=f"metadata.{name}: Invalid value: .*: field is immutable"):
+        cluster.store.patch(CONFIG, {"metadata": claim}, now=NOON)
+
+
+def test_watchers_of_a_pod_see_its_grace_end_before_it_goes(cluster, pod):
+    cluster.make(pod())
+    cluster.store.delete(POD, now=NOON)
+    seen = [
+        (change.type.value, change.manifest["metadata"].get("deletionGracePeriodSeconds"))
+        for change in cluster.store.changes(0)
+    ]
+    assert seen == [("ADDED", None), ("MODIFIED", 0), ("DELETED", 0)]
 
 
 def test_an_object_without_a_name_is_invalid(cluster, config_map):
@@ -194,19 +240,25 @@ def test_a_deleted_object_is_gone_under_a_version_of_its_own(cluster, config_map
 @pytest.mark.parametrize(
     ("precondition", "message"),
     [
-        ({"uid": "u9"}, "Precondition failed: UID in precondition: u9, UID in object meta: u1"),
+        (
+            {"uid": "u9"},
+            (
+                "the UID in the precondition (u9) does not match the UID in record (u1). "
+                "The object might have been deleted and then recreated"
+            ),
+        ),
         (
             {"version": "9"},
             (
-                "Precondition failed: ResourceVersion in precondition: 9, "
-                "ResourceVersion in object meta: 1"
+                "the ResourceVersion in the precondition (9) does not match the ResourceVersion "
+                "in record (1). The object might have been modified"
             ),
         ),
     ],
 )
 def test_a_deletion_holds_to_its_preconditions(cluster, config_map, precondition, message):
     cluster.make(config_map())
-    with pytest.raises(Conflict, match=message):
+    with pytest.raises(Conflict, match=re.escape(message)):
         cluster.store.delete(CONFIG, now=NOON, **precondition)
 
 

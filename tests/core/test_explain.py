@@ -20,6 +20,11 @@ from mpijob.testing.worlds import (
     worker,
 )
 
+NO_PORTS = (
+    "0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports. "
+    "preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod."
+)
+
 
 def pending(number, **changes):
     return worker(number, PodPhase.PENDING, **changes)
@@ -52,6 +57,14 @@ FIRST = {
             "default/pi",
             'Resource "pi" of Kind "Service" already exists and is not managed by MPIJob',
         ),
+    ),
+    "a port that no node has free": (
+        plumbed(
+            job(1),
+            workers=(pending(0, unschedulable=NO_PORTS),),
+            launcher=launcher(),
+        ),
+        ("pod pi-worker-0", f"cannot be scheduled: {NO_PORTS}"),
     ),
     "no room for a worker, before what only waits": (
         plumbed(

@@ -185,6 +185,33 @@ def test_replicas_are_counted_as_they_are():
     assert (status.worker, status.launcher) == (ReplicaCount(active=1), ReplicaCount())
 
 
+LINES = {
+    "a new job": (fresh(job()), "Pending 0/2"),
+    "one worker runs": (plumbed(job(), workers=(worker(0),)), "Pending 1/2"),
+    "a job that runs": (running(job()), "Running 2/2"),
+    "a job that ended": (running(job(), launcher=launcher(end=DONE)), "Succeeded 0/2"),
+    "one that waits": (fresh(job(run_policy=RunPolicy(suspended=True))), "Suspended 0/2"),
+    "a launcher alone": (fresh(job(0)), "Pending 0/0"),
+    "a worker that has failed": (
+        running(job(), workers=(worker(0), worker(1, PodPhase.FAILED))),
+        "Restarting 1/2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("world", "line"), LINES.values(), ids=LINES)
+def test_a_line_for_people_says_the_state_and_how_many_workers_run(world, line):
+    status = told(world)
+    assert f"{status.state} {status.ready}" == line
+
+
+def test_the_line_for_people_changes_with_the_counts_alone():
+    world = retold(running(job()))
+    before = replace(world.job.status, ready="")
+    untold = replace(world, job=replace(world.job, status=before))
+    assert (told(world, LATER), told(untold, LATER).ready) == (world.job.status, "2/2")
+
+
 def test_a_launcher_that_does_not_exist_has_no_count():
     assert told(fresh(job())).launcher is None
 

@@ -101,6 +101,29 @@ def test_a_job_that_is_gone_is_not_confirmed():
         run((Confirm("1"),))
 
 
+def job_child(uid):
+    owner = {"kind": "MPIJob", "name": "pi", "uid": uid, "controller": True}
+    step = config("a")
+    metadata = {**step.manifest["metadata"], "ownerReferences": [owner]}
+    return Create(step.ref, {**step.manifest, "metadata": metadata})
+
+
+def met(uid):
+    """The labels of a child in our way after we met it; `uid` is its owner's."""
+    store, learned = run((job_child(uid),)), []
+    with pytest.raises(Conflict):
+        run((config("a"),), store=store, learned=learned)
+    return store.list(Kind.CONFIG_MAP)[0]["metadata"].get("labels", {}), len(learned)
+
+
+def test_a_child_that_another_operator_made_is_adopted():
+    assert met("pi-uid") == ({"mpijob.dev/child": "true"}, 2)
+
+
+def test_a_stranger_in_our_way_is_seen_but_not_touched():
+    assert met("another-uid") == ({}, 1)
+
+
 def test_the_same_news_in_the_same_second_is_told_once():
     told = Announce("MPIJobRunning", "MPIJob default/pi is running")
     store = run((told,))

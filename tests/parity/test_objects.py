@@ -22,6 +22,7 @@ API = {
     "worker": ("v1", "Pod"),
     "launcher": ("batch/v1", "Job"),
 }
+METADATA = r"(worker|launcher/spec/template)/metadata"
 POD = r"(worker/spec|launcher/spec/template/spec)"
 LAUNCHER = "launcher/spec/template/spec"
 # By their row in docs/differences.md: the places where ours may differ.
@@ -45,6 +46,17 @@ LISTED = {
         rf"|{POD}/volumes/\[mpijob-(keys|drawn-keys)\]/.*"
         rf"|{POD}/volumes/\[mpijob-setup\]/.*"
         rf"|{POD}/containers/\[mpi\]/volumeMounts/\[(/etc/mpijob/.*|/etc/passwd)\]/.*"
+    ),
+    35: r"(service|config|secret|launcher)/metadata/labels/mpijob\.dev/child",
+    36: rf"{POD}/containers/\[mpi\]/ports/.*",
+    37: rf"{LAUNCHER}/containers/\[mpi\]/env/\[OMPI_MCA_if_base_do_not_resolve\]/.*",
+    38: (
+        rf"{METADATA}/(labels|annotations)/sidecar\.istio\.io/inject"
+        rf"|{METADATA}/annotations/linkerd\.io/inject"
+    ),
+    39: (
+        rf"{POD}/volumes/\[mpijob-shared-memory\]/.*"
+        rf"|{POD}/containers/\[mpi\]/volumeMounts/\[/dev/shm\]/.*"
     ),
     26: r"config/metadata/annotations/mpijob\.dev/ssh-setup",
 }
@@ -172,6 +184,6 @@ def test_the_users_keys_have_mpi_operators_names(made):
 def test_a_resumed_jobs_directives_are_those_of_a_new_one(cases):
     [case] = [case for case in cases if case.name == "suspended"]
     setup = transport.setup(case.job, Config(), "")
-    ours = build.scheduling_directives(case.job, Config(), setup)["metadata"]
+    ours = build.scheduling_directives(case.job, Config(service_mesh=True), setup)["metadata"]
     theirs = case.facts["resumed"]["children"]["launcher"]["spec"]["template"]["metadata"]
     assert ours == {key: theirs[key] for key in ("labels", "annotations")}

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
 
@@ -23,8 +25,10 @@ def uid_of(manifest: Manifest) -> str:
     return _metadata(manifest).get("uid") or ""
 
 
-def version_of(manifest: Manifest) -> str:
+def version_of(manifest: Manifest | bytes) -> str:
     """Return the resource version at which an object was read."""
+    if isinstance(manifest, bytes):
+        manifest = msgspec.json.decode(manifest, type=dict[str, Any])
     return _metadata(manifest).get("resourceVersion") or ""
 
 

@@ -1,6 +1,7 @@
 """`status` of an MPIJob: from the wire, and back as a merge patch.
 
-Conditions, counts and times are mpi-operator's; `restarts` and `failure` are ours and additive.
+Conditions, counts and times are mpi-operator's; `restarts`, `failure`, `state` and `ready` are ours
+and additive. The last two are for people who list jobs with kubectl: nothing is decided by them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,7 @@ class StatusWire(msgspec.Struct):
     completed_at: datetime | None = msgspec.field(name="completionTime", default=None)
     restarts: int | None = None
     failure: FailureWire | None = None
+    ready: str | None = None
 
 
 def decode_status(status: object) -> JobStatus:
@@ -88,6 +90,7 @@ def status_of(wire: StatusWire) -> JobStatus:
         completed_at=moment(wire.completed_at),
         restarts=wire.restarts or 0,
         failure=_failure(wire.failure) if wire.failure else None,
+        ready=wire.ready or "",
     )
 
 
@@ -118,8 +121,10 @@ def encode_status(status: JobStatus) -> Manifest:
         "replicaStatuses": counts if any(counts.values()) else None,
         "startTime": _optional(status.started_at),
         "completionTime": _optional(status.completed_at),
-        "restarts": status.restarts or None,
+        "restarts": status.restarts,
         "failure": _cause(status.failure) if status.failure else None,
+        "state": status.state if status.conditions else None,
+        "ready": status.ready or None,
     }
 
 

@@ -13,7 +13,7 @@ from mpijob.cli.launcher_output import LauncherOutput
 from mpijob.cli.output import forget_stdout
 from mpijob.cli.render.age import between
 from mpijob.cli.render.facts import short
-from mpijob.cli.render.jobs import naming_condition, reason
+from mpijob.cli.render.jobs import reason
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.watching import Watching
 from mpijob.cli.world import World
@@ -112,7 +112,7 @@ class Foreground:
         The launcher's last words are not told again: they were passed on as it said them.
         """
         status = observed.job.status
-        named = naming_condition(status)
+        named = status.naming_condition
         state = named.value if named else "not finished"
         # Who is ended by us has a code that tells of that alone.
         ended = reason(status) in _ENDED_BY_US

@@ -37,6 +37,12 @@ SECTIONS = {
         "mpijob.cli.scale": "Give a job another number of workers.",
         "mpijob.cli.delete": "Stop jobs and remove them with all that they made.",
     },
+    "A cluster": {
+        "mpijob.cli.install": "Put the operator into a cluster, or bring the one that is there to "
+        "this version.",
+        "mpijob.cli.uninstall": "Take the operator out of a cluster.",
+        "mpijob.cli.operator": "Look after the MPIJobs of a cluster, until told to stop.",
+    },
     "This machine": {
         "mpijob.cli.doctor": "Say what this machine can run, and what to do about what it cannot.",
         "mpijob.cli.version": "Print the version of mpijob, of the job API and of Python.",

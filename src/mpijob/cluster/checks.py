@@ -50,23 +50,48 @@ def metadata_of_new(resource: Resource, manifest: Manifest, suffix: str) -> dict
         metadata.pop("namespace", None)
     elif not metadata.get("namespace"):
         raise BadRequest("an empty namespace may not be set during creation")
-    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds"):
         metadata.pop(name, None)
-    return metadata
+    return without_empty(metadata)
 
 
-def require(ref: Ref, found: Manifest, *, uid: str, version: str, deleting: bool = False) -> None:
-    """Raise Conflict where an object does not have that uid and version; "" for any."""
+def without_empty(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata as a server keeps it: what is empty is not there."""
+    return {name: value for name, value in metadata.items() if value not in ({}, [], None, "")}
+
+
+def require(ref: Ref, found: Manifest, *, uid: str, version: str) -> None:
+    """Raise Conflict where an object to write does not have that uid and version; "" for any."""
     metadata = found["metadata"]
     if uid not in ("", metadata["uid"]):
-        told = _failed("UID", uid, metadata["uid"])
+        told = (
+            f"Precondition failed: UID in precondition: {uid}, "
+            f"UID in object meta: {metadata['uid']}"
+        )
     elif version not in ("", metadata["resourceVersion"]):
-        at = metadata["resourceVersion"]
-        told = _failed("ResourceVersion", version, at) if deleting else MODIFIED
+        told = MODIFIED
     else:
         return
     raise Conflict(f"Operation cannot be fulfilled on {named(ref, found)}: {told}")
 
 
-def _failed(what: str, wanted: str, has: str) -> str:
-    return f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {has}"
+def require_for_deletion(ref: Ref, found: Manifest, *, uid: str, version: str) -> None:
+    """Raise Conflict where an object to delete does not have that uid and version; "" for any.
+
+    Source: `BeforeDelete`, Kubernetes 1.36 (apiserver, pkg/registry/rest/delete.go).
+    """
+    metadata = found["metadata"]
+    if uid not in ("", metadata["uid"]):
+        what, wanted, has = "UID", uid, metadata["uid"]
+        perhaps = "deleted and then recreated"
+    elif version not in ("", metadata["resourceVersion"]):
+        what, wanted, has = "ResourceVersion", version, metadata["resourceVersion"]
+        perhaps = "modified"
+    else:
+        return
+    kind = qualified(ref.kind, found["apiVersion"])
+    raise Conflict(
+        f'Operation cannot be fulfilled on {kind} "{ref.name}": the {what} in the precondition '
+        f"({wanted}) does not match the {what} in record ({has}). "
+        f"The object might have been {perhaps}"
+    )

@@ -33,7 +33,6 @@ CONTAINER = {
 PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 JOB_SPEC = {
     "parallelism": 1,
-    "completions": 1,
     "completionMode": "NonIndexed",
     "backoffLimit": 6,
     "manualSelector": False,
@@ -70,6 +69,12 @@ def updated(kind: Kind, manifest: Manifest) -> Manifest:
     match kind:
         case Kind.JOB:
             spec = {"suspend": False, "backoffLimit": 6, "parallelism": 1, **manifest["spec"]}
+            template = spec["template"]
+            spec["template"] = {**template, "spec": pod_spec(template["spec"])}
+            return _labelled({**manifest, "spec": spec})
+        case Kind.POD:
+            spec = pod_spec(manifest["spec"])
+            spec["tolerations"] = _tolerations(spec.get("tolerations", []))
             return {**manifest, "spec": spec}
         case Kind.SERVICE:
             return _service(manifest)
@@ -80,14 +85,20 @@ def updated(kind: Kind, manifest: Manifest) -> Manifest:
 
 
 def _service(manifest: Manifest) -> Manifest:
-    return {**manifest, "spec": {"type": "ClusterIP", **manifest.get("spec", {})}}
+    spec = {"type": "ClusterIP", **manifest.get("spec", {})}
+    if "ports" in spec:
+        spec["ports"] = [
+            {"protocol": "TCP", "targetPort": port["port"], **port} for port in spec["ports"]
+        ]
+    return {**manifest, "spec": spec}
 
 
 def _job(manifest: Manifest) -> Manifest:
     metadata, spec = dict(manifest["metadata"]), {**JOB_SPEC, **manifest["spec"]}
+    # As many completions as there are pods, where somebody says how many that is: none are asked.
+    if manifest["spec"].get("parallelism") is None:
+        spec.setdefault("completions", 1)
     template = spec["template"]
-    if not metadata.get("labels") and template.get("metadata", {}).get("labels"):
-        metadata["labels"] = template["metadata"]["labels"]
     if not spec["manualSelector"]:
         identity = dict.fromkeys(JOB_NAME_LABELS, metadata["name"])
         identity |= dict.fromkeys(CONTROLLER_UID_LABELS, metadata["uid"])
@@ -96,7 +107,15 @@ def _job(manifest: Manifest) -> Manifest:
         template = {**template, "metadata": {**of_template, "labels": labels}}
         spec["selector"] = {"matchLabels": {CONTROLLER_UID_LABELS[0]: metadata["uid"]}}
     spec["template"] = {**template, "spec": pod_spec(template["spec"])}
-    return {**manifest, "metadata": metadata, "spec": spec, "status": {}}
+    return _labelled({**manifest, "metadata": metadata, "spec": spec, "status": {}})
+
+
+def _labelled(job: Manifest) -> Manifest:
+    """Return a Job that has labels: where it has none of its own, its pods', the server's too."""
+    labels = job["spec"]["template"].get("metadata", {}).get("labels")
+    if job["metadata"].get("labels") or not labels:
+        return job
+    return {**job, "metadata": {**job["metadata"], "labels": labels}}
 
 
 def pod_spec(spec: Manifest) -> dict[str, Any]:
@@ -165,7 +184,7 @@ def _pod(manifest: Manifest, priorities: Iterable[Manifest]) -> Manifest:
                 "status": "False",
                 "reason": "SchedulingGated",
                 "message": GATED_MESSAGE,
-                "lastTransitionTime": None,
+                "lastTransitionTime": manifest["metadata"]["creationTimestamp"],
             }
         ]
     return {**manifest, "spec": spec, "status": status}

@@ -10,8 +10,7 @@ from typing import Any
 from mpijob.core.job import Manifest, Problem
 from mpijob.core.plan import Kind
 
-#: What may change of a suspended Job's template, of its metadata and of its pod spec.
-SCHEDULING_METADATA = ("labels", "annotations")
+#: What may change of the pod spec of a suspended Job's template, beside all of its metadata.
 SCHEDULING_SPEC = ("nodeSelector", "affinity", "tolerations", "schedulingGates")
 POD_FORBIDDEN = (
     "pod updates may not change fields other than `spec.containers[*].image`,"
@@ -20,6 +19,7 @@ POD_FORBIDDEN = (
     " was previously negative)"
 )
 IMMUTABLE = "field is immutable"
+_DELETION = ("deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 def problems(kind: Kind, old: Manifest, new: Manifest) -> tuple[Problem, ...]:
@@ -27,6 +27,21 @@ def problems(kind: Kind, old: Manifest, new: Manifest) -> tuple[Problem, ...]:
     rule = _RULES.get(kind)
     found = tuple(_finalizer_problems(old, new))
     return found if rule is None else (*found, *rule(old, new))
+
+
+def identity_problems(before: Manifest, wanted: Manifest) -> tuple[Problem, ...]:
+    """Return what a write claims of an object's identity, in its metadata, and may not.
+
+    What it leaves out it does not claim; what the server alone sets it may repeat.
+    """
+    claims = {name: wanted.get(name) for name in ("uid", *_DELETION)}
+    if before.get("deletionTimestamp"):
+        claims["deletionTimestamp"] = None
+    return tuple(
+        Problem(f"metadata.{name}", "Invalid value", IMMUTABLE, _shown(value))
+        for name, value in claims.items()
+        if value not in (None, "", before.get(name))
+    )
 
 
 def _shown(value: Any) -> str:
@@ -54,27 +69,28 @@ def _pod_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
     before, after = old["spec"], new["spec"]
     if before == after:
         return
-    gated = bool(before.get("schedulingGates"))
-    if _fixed_pod_spec(before, gated=gated) != _fixed_pod_spec(after, gated=gated):
-        yield Problem("spec", "Forbidden", POD_FORBIDDEN)
-    kept = after.get("tolerations", [])
-    if any(toleration not in kept for toleration in before.get("tolerations", [])):
-        yield Problem("spec", "Forbidden", POD_FORBIDDEN)
     gates = before.get("schedulingGates", [])
     for index, gate in enumerate(after.get("schedulingGates", [])):
         if gate not in gates:
             detail = (
                 "only deletion is allowed, but found new scheduling gate '" + gate["name"] + "'"
             )
-            yield Problem(f"spec.schedulingGates[{index}]", "Forbidden", detail)
+            yield Problem(f"spec.schedulingGates[{index}].name", "Forbidden", detail)
     yield from _pod_deadline_problems(before, after)
+    gated = bool(before.get("schedulingGates"))
+    if _fixed_pod_spec(before, gated=gated) != _fixed_pod_spec(after, gated=gated):
+        yield Problem("spec", "Forbidden", POD_FORBIDDEN)
+    kept = after.get("tolerations", [])
+    if any(toleration not in kept for toleration in before.get("tolerations", [])):
+        yield Problem("spec", "Forbidden", POD_FORBIDDEN)
 
 
 def _pod_deadline_problems(before: Manifest, after: Manifest) -> Iterator[Problem]:
     old, new = before.get("activeDeadlineSeconds"), after.get("activeDeadlineSeconds")
     path = "spec.activeDeadlineSeconds"
     if old is not None and new is None:
-        yield Problem(path, "Invalid value", "must not update from a positive integer to nil value")
+        detail = "must not update from a positive integer to nil value"
+        yield Problem(path, "Invalid value", detail, "null")
     elif old is not None and new > old:
         detail = "must be less than or equal to previous value"
         yield Problem(path, "Invalid value", detail, _shown(new))
@@ -103,8 +119,10 @@ def _job_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
     had, has = before["template"], after.get("template", {})
     if had != has:
         if _is_movable(old):
-            had, has = _fixed_template(had), _fixed_template(has)
-        yield from _immutable("spec.template", had, has)
+            had, has = _fixed_spec(had), _fixed_spec(has)
+            yield from _immutable("spec.template.spec", had, has)
+        else:
+            yield from _immutable("spec.template", had, has)
     for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"):
         yield from _immutable(f"spec.{name}", before.get(name), after.get(name))
 
@@ -120,14 +138,13 @@ def _is_movable(job: Manifest) -> bool:
     )
 
 
-def _fixed_template(template: Manifest) -> Manifest:
+def _fixed_spec(template: Manifest) -> Manifest:
     """Return the part of a suspended Job's template that no write may change."""
-    metadata = _without(template.get("metadata", {}), SCHEDULING_METADATA)
     spec = dict(_without(template.get("spec", {}), SCHEDULING_SPEC))
     for name in ("containers", "initContainers"):
         if name in spec:
             spec[name] = [_without(container, ("resources",)) for container in spec[name]]
-    return {"metadata": metadata, "spec": spec}
+    return spec
 
 
 def _without(fields: Manifest, names: tuple[str, ...]) -> Manifest:

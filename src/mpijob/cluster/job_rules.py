@@ -15,6 +15,9 @@ def status_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
     """Yield what is wrong with the status of `new`, which was `old`."""
     was, now = old.get("status") or {}, new.get("status") or {}
     had, has = _true_conditions(was), _true_conditions(now)
+    if now.get("completionTime") is not None and "Complete" not in has:
+        detail = "cannot set completionTime when there is no Complete=True condition"
+        yield _wrong("status.completionTime", detail, f'"{now["completionTime"]}"')
     for name in TERMINAL:
         if name in had and name not in has:
             yield _wrong(CONDITIONS, f"cannot disable the terminal {name}=True condition")
@@ -40,9 +43,14 @@ def _time_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
     if started_at is None or started_at == now.get("startTime") or new["spec"].get("suspend"):
         return
     resumes = "Suspended" in _true_conditions(was) and "Suspended" not in _true_conditions(now)
-    if not resumes:
+    if resumes:
+        return
+    if now.get("startTime") is None:
         detail = "startTime cannot be removed for unsuspended job"
         yield Problem("status.startTime", "Required value", detail)
+    else:
+        detail = "field is immutable for unsuspended job once set"
+        yield _wrong("status.startTime", detail, f'"{now["startTime"]}"')
 
 
 def _true_conditions(status: Manifest) -> set[str]:

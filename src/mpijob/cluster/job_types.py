@@ -1,7 +1,7 @@
 """The types of an MPIJob's fields, in the notation of `pod_types`.
 
-Source: `MPIJob`, mpi-operator v0.8.2 (pkg/apis/kubeflow/v2beta1/types.go); `restarts` and `failure`
-of the status are ours.
+Source: `MPIJob`, mpi-operator v0.8.2 (pkg/apis/kubeflow/v2beta1/types.go); of the
+status, `restarts`, `failure`, `state` and `ready` are ours.
 """
 
 JOB_TYPES = {
@@ -35,7 +35,8 @@ JOB_TYPES = {
     "ReplicaSpec": "replicas:int32 restartPolicy:string template:PodTemplate",
     "MPIJobStatus": (
         "completionTime:time conditions:[Condition] lastReconcileTime:time "
-        "replicaStatuses:{ReplicaStatus} startTime:time restarts:int32 failure:Failure"
+        "replicaStatuses:{ReplicaStatus} startTime:time restarts:int32 failure:Failure "
+        "state:string ready:string"
     ),
     "Condition": (
         "lastTransitionTime:time lastUpdateTime:time message:string reason:string status!:string "

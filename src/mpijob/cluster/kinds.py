@@ -59,6 +59,7 @@ RESOURCES: dict[Kind, Resource] = {
             has_generation=True,
         ),
         Resource(Kind.EVENT, "events", ("v1",)),
+        Resource(Kind.LEASE, "leases", ("coordination.k8s.io/v1",)),
         Resource(Kind.NODE, "nodes", ("v1",), namespaced=False, has_status=True, keeps_status=True),
     )
 }

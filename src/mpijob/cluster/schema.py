@@ -14,8 +14,9 @@ from mpijob.cluster.pod_types import POD_KEY_DEFAULTS, POD_KEYS, POD_TYPES
 from mpijob.core.job import Problem
 from mpijob.core.validate import DUPLICATE, INVALID, quoted, required, unsupported
 
-_TYPES = JOB_TYPES | POD_TYPES
-_KEYS = JOB_KEYS | POD_KEYS
+#: Every type's fields, and every list's keys, in the notation of `pod_types`.
+TYPES = JOB_TYPES | POD_TYPES
+KEYS = JOB_KEYS | POD_KEYS
 _LIMITS = {"int32": 31, "int64": 63}
 _WORDS = {
     "int32": "integer",
@@ -71,7 +72,7 @@ def faults(value: object, type_: str, path: str = "") -> Iterator[Problem | Unkn
 def fields_of(type_: str) -> Mapping[str, Field]:
     """Return the fields of one of the table's types, by name."""
     fields: dict[str, Field] = {}
-    for entry in _TYPES[type_].split():
+    for entry in TYPES[type_].split():
         if entry.startswith("+"):
             fields.update(fields_of(entry[1:]))
             continue
@@ -107,13 +108,13 @@ def _faults(value: object, type_: str, spot: _Spot) -> Iterator[Problem | Unknow
             yield from _list_faults(value, type_[1:-1], spot)
         else:
             yield _mistyped(spot.path, found, "array")
-    elif type_[0] == "{" or type_ == "object" or type_ in _TYPES:
+    elif type_[0] == "{" or type_ == "object" or type_ in TYPES:
         if not isinstance(value, Mapping):
             yield _mistyped(spot.path, found, "object")
         elif type_[0] == "{":
             for key, inner in value.items():
                 yield from _faults(inner, type_[1:-1], _Spot(f"{spot.path}[{key}]"))
-        elif type_ in _TYPES:
+        elif type_ in TYPES:
             yield from _object_faults(value, type_, spot.path)
     else:
         yield from _scalar_faults(value, found, type_, spot)
@@ -141,7 +142,7 @@ def _list_faults(values: Sequence[object], type_: str, spot: _Spot) -> Iterator[
     for index, item in enumerate(values):
         yield from _faults(item, type_, _Spot(f"{spot.path}[{index}]"))
     owner = "Container" if spot.owner == "EphemeralContainer" else spot.owner
-    keys = _KEYS.get((owner, spot.field))
+    keys = KEYS.get((owner, spot.field))
     if keys is None:
         return
     seen = set()

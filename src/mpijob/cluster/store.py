@@ -9,9 +9,15 @@ from datetime import datetime
 from typing import Any, Self
 
 from mpijob.cluster import defaults, update
-from mpijob.cluster.checks import metadata_of_new, named, require, served
+from mpijob.cluster.checks import (
+    metadata_of_new,
+    named,
+    require,
+    require_for_deletion,
+    served,
+)
 from mpijob.cluster.history import Change, ChangeType, Snapshot, ref_of, snapshot_of
-from mpijob.cluster.immutable import problems
+from mpijob.cluster.immutable import identity_problems, problems
 from mpijob.cluster.job_rules import status_problems
 from mpijob.cluster.kinds import RESOURCES, qualified
 from mpijob.cluster.merge import merge_patch
@@ -131,11 +137,12 @@ class Store:
         if resource.has_status and not resource.keeps_status:
             new.pop("status", None)
         ref = Ref(resource.kind, metadata.get("namespace", ""), metadata["name"])
-        if self.get(ref) is not None:
-            raise AlreadyExists(f"{named(ref, manifest)} already exists")
         priorities = self._objects[Kind.PRIORITY_CLASS].values()
         stored = defaults.created(resource.kind, new, priorities)
         self._admitted(ref, stored, self._admit(stored))
+        if (namesake := self.get(ref)) is not None:
+            going = "object is being deleted: " * ("deletionTimestamp" in namesake["metadata"])
+            raise AlreadyExists(f"{going}{named(ref, manifest)} already exists")
         return self._put(ChangeType.ADDED, ref, stored, now)
 
     def patch(
@@ -155,7 +162,7 @@ class Store:
         Raises:
             NotFound: There is no such object.
             Conflict: It is not at `version`, or does not have that `uid`.
-            Invalid: The change is not allowed.
+            Invalid: The change is not allowed; nor is another uid among the `fields`.
         """
         old = self._found(ref)
         require(ref, old, uid=uid, version=version)
@@ -169,7 +176,9 @@ class Store:
         resource = served(manifest)
         metadata = manifest["metadata"]
         ref = Ref(resource.kind, metadata.get("namespace", ""), metadata.get("name", ""))
-        return self._rewrite(ref, self._found(ref, manifest), manifest, now, subresource)
+        old = self._found(ref, manifest)
+        require(ref, old, uid=metadata.get("uid", ""), version="")
+        return self._rewrite(ref, old, manifest, now, subresource)
 
     def bind(self, ref: Ref, node: str, *, now: datetime) -> Manifest:
         """Assign a pod to a node, as the scheduler's binding does, and return it.
@@ -205,16 +214,19 @@ class Store:
             Conflict: It does not have that `uid`, or is not at that `version`.
         """
         old = self._found(ref)
-        require(ref, old, uid=uid, version=version, deleting=True)
+        require_for_deletion(ref, old, uid=uid, version=version)
         metadata = old["metadata"]
-        grace = update.grace_s(old, grace_s) if ref.kind is Kind.POD else 0
-        if grace == 0 and not metadata.get("finalizers"):
-            self._put(ChangeType.DELETED, ref, old, now)
-            return None
-        marked = update.marked_for_deletion(metadata, grace, now)
-        if marked is metadata:
+        is_pod, is_held = ref.kind is Kind.POD, bool(metadata.get("finalizers"))
+        grace = update.grace_s(old, grace_s) if is_pod else 0
+        if is_pod or is_held:
+            # Watchers of pods see the end of the grace first, also where there was none.
+            marked = update.marked_for_deletion(metadata, grace, now)
+            if marked is not metadata:
+                old = self._put(ChangeType.MODIFIED, ref, {**old, "metadata": marked}, now)
+        if grace > 0 or is_held:
             return old
-        return self._put(ChangeType.MODIFIED, ref, {**old, "metadata": marked}, now)
+        self._put(ChangeType.DELETED, ref, old, now)
+        return None
 
     # Keeping.
 
@@ -256,12 +268,8 @@ class Store:
         self, ref: Ref, old: Manifest, wanted: Manifest, now: datetime, subresource: str
     ) -> Manifest:
         metadata = wanted.get("metadata", {})
-        require(
-            ref,
-            old,
-            uid=metadata.get("uid", ""),
-            version=metadata.get("resourceVersion", ""),
-        )
+        require(ref, old, uid="", version=metadata.get("resourceVersion", ""))
+        faults = identity_problems(old["metadata"], metadata)
         resource = RESOURCES[ref.kind]
         if subresource == "status" and resource.has_status:
             new = update.with_status(old, wanted.get("status"))
@@ -269,12 +277,13 @@ class Store:
             raise NotFound("the server could not find the requested resource")
         else:
             new = update.rewritten(resource, old, defaults.updated(ref.kind, wanted))
-        if new == old:
+        if new == old and not faults:
             return old
         if not subresource:
-            self._admitted(ref, new, problems(ref.kind, old, new) + self._admit(new))
+            faults = (*self._admit(new), *faults, *problems(ref.kind, old, new))
         elif ref.kind is Kind.JOB:
-            self._admitted(ref, new, tuple(status_problems(old, new)))
+            faults += tuple(status_problems(old, new))
+        self._admitted(ref, new, faults)
         if update.is_released(new):
             return self._put(ChangeType.DELETED, ref, new, now)
         return self._put(ChangeType.MODIFIED, ref, new, now)

@@ -5,6 +5,7 @@ Source: the strategies of Kubernetes 1.36 (pkg/registry).
 
 from datetime import datetime, timedelta
 
+from mpijob.cluster.checks import without_empty
 from mpijob.cluster.kinds import Resource
 from mpijob.cluster.times import moment, stamp
 from mpijob.core.job import Manifest
@@ -40,6 +41,7 @@ def rewritten(resource: Resource, old: Manifest, wanted: Manifest) -> Manifest:
             metadata[name] = before[name]
         else:
             metadata.pop(name, None)
+    metadata = without_empty(metadata)
     new = {**wanted, "metadata": metadata}
     if resource.has_status:
         new = dict(with_status(new, old.get("status")))

@@ -36,6 +36,8 @@ class Config:
         scheduler_name: The `schedulerName` that gang-scheduled pods get.
         transport: How launchers start ranks: ssh on a cluster, our own agent on one machine.
         key_type: Which ssh keys to draw.
+        service_mesh: Whether Istio and Linkerd may put their proxies into jobs' pods.
+        shared_memory: Whether pods that run ranks get a /dev/shm as large as their memory.
 
     """
 
@@ -44,3 +46,5 @@ class Config:
     scheduler_name: str = ""
     transport: Transport = Transport.SSH
     key_type: KeyType = KeyType.ED25519
+    service_mesh: bool = False
+    shared_memory: bool = True

@@ -66,7 +66,7 @@ def secrets(job: MPIJob, observed: Observed, setup: Setup) -> Iterator[Step]:
     yield from _secret(
         job, observed.secret, SecretContent.USER_KEYS, build.USER_KEY_NAMES, build.user_secret(job)
     )
-    if setup is Setup.OPERATOR:
+    if setup.is_ours:
         yield from _secret(
             job,
             observed.host_keys,

@@ -214,14 +214,22 @@ def _troubles(pod: PodView) -> Iterator[tuple[Weight, str, str]]:
         fact = _of_failure(retry.cause(pod))
         yield Weight.CAUSE, fact.what, fact.advice
     elif pod.unschedulable:
-        advice = "Ask for less, free what others hold, or add nodes."
-        yield Weight.CAUSE, f"cannot be scheduled: {pod.unschedulable}", advice
+        yield Weight.CAUSE, f"cannot be scheduled: {pod.unschedulable}", _unplaced(pod)
     else:
         stuck = [c for c in pod.containers if c.waiting_reason not in _QUIET]
         for container in stuck:
             yield Weight.CAUSE, _stuck(container), _REASONS.get(container.waiting_reason, "")
         if not stuck and pod.phase is PodPhase.PENDING:
             yield Weight.WAIT, "is starting" if pod.node else "waits to be scheduled", ""
+
+
+def _unplaced(pod: PodView) -> str:
+    if "free ports" in pod.unschedulable:
+        return (
+            "Workers with hostNetwork need a node each on which their ssh port is free: add nodes, "
+            "ask for fewer workers, or leave out hostNetwork."
+        )
+    return "Ask for less, free what others hold, or add nodes."
 
 
 def _stuck(container: ContainerView) -> str:

@@ -15,6 +15,8 @@ JOB_NAME_LABEL = "training.kubeflow.org/job-name"
 JOB_ROLE_LABEL = "training.kubeflow.org/job-role"
 REPLICA_INDEX_LABEL = "training.kubeflow.org/replica-index"
 OPERATOR_NAME = "mpi-operator"
+#: On every child but pods: the label by which an operator of ours watches what concerns it.
+CHILD_LABEL = "mpijob.dev/child"
 ROLE_ENV = "K_MPI_JOB_ROLE"
 EVENT_SOURCE = "mpi-job-controller"
 

@@ -11,17 +11,21 @@ PREFIX = "mpijob.dev/"
 WAIT_FOR_WORKERS = f"{PREFIX}wait-for-workers"
 #: "true" or "false": whether ranks come and go with the workers (Elastic Horovod).
 ELASTIC = f"{PREFIX}elastic"
-#: On the ConfigMap: who makes the job's hosts reachable, chosen once: "operator" or "image" by
-#: ssh, or the local "agent".
+#: On the ConfigMap: who makes the job's hosts reachable, chosen once: "operator", on its nodes'
+#: network "operator-host-network", or "image" by ssh; or the local "agent".
 SSH_SETUP = f"{PREFIX}ssh-setup"
-#: "false" leaves the pods' /dev/shm as the container runtime makes it.
+#: "true" or "false": whether pods that run ranks get a /dev/shm as large as their memory.
 SHARED_MEMORY = f"{PREFIX}shared-memory"
+#: "true" leaves it to Istio and Linkerd whether they put their proxies into the job's pods.
+SERVICE_MESH = f"{PREFIX}service-mesh"
 
 ALL = {
     WAIT_FOR_WORKERS: "“false” lets the launcher start without waiting for its workers.",
     ELASTIC: "“true” or “false”: whether ranks come and go with the workers.",
-    SSH_SETUP: "Set by mpijob on the ConfigMap: who sets up ssh, “operator”, “image” or “agent”.",
+    SSH_SETUP: "Set by mpijob on the ConfigMap: who sets up ssh, “operator” (or "
+    "“operator-host-network”), “image” or “agent”.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
+    SERVICE_MESH: "“true” lets Istio and Linkerd put their proxies into the job's pods.",
 }
 
 

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     PRIORITY_CLASS = "PriorityClass"
     EVENT = "Event"
     NODE = "Node"
+    LEASE = "Lease"
 
 
 class Phase(StrEnum):

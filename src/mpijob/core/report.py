@@ -40,8 +40,12 @@ def next_status(observed: Observed, now: datetime) -> JobStatus:
     status = _counted(job, observed, status)
     launcher = observed.launcher
     if launcher is not None and launcher.end is not None:
-        return _ended(job, observed, status, launcher.end, now)
-    return _living(job, observed, _begun(job, status, now), now)
+        status = _ended(job, observed, status, launcher.end, now)
+    else:
+        status = _living(job, observed, _begun(job, status, now), now)
+    # It changes with the counts alone, so that it costs no write of its own.
+    running = status.worker.active if status.worker else 0
+    return replace(status, ready=f"{running}/{job.worker_count}")
 
 
 def _begun(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:

@@ -19,6 +19,20 @@ class ConditionType(StrEnum):
     BLOCKED = "Blocked"
 
 
+#: Which true condition names a job's state, the most telling first.
+_STATES = (
+    ConditionType.INVALID,
+    ConditionType.FAILED,
+    ConditionType.SUCCEEDED,
+    ConditionType.BLOCKED,
+    ConditionType.SUSPENDED,
+    ConditionType.RESTARTING,
+    ConditionType.RUNNING,
+)
+#: The state of a job of which no condition tells more.
+PENDING = "Pending"
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One row of `status.conditions`.
@@ -66,7 +80,8 @@ class JobStatus:
     """What we last told the world about a job.
 
     `launcher` and `worker` are None until there is something to count. `restarts` counts how
-    often the launcher was started anew for workers that died.
+    often the launcher was started anew for workers that died. `ready` is for people: how many of
+    the wanted workers run, as in "2/4"; "" before they were counted.
     """
 
     conditions: tuple[Condition, ...] = ()
@@ -76,6 +91,7 @@ class JobStatus:
     completed_at: datetime | None = None
     restarts: int = 0
     failure: Failure | None = None
+    ready: str = ""
 
     def condition(self, type_: ConditionType) -> Condition | None:
         """Return the condition of that type, or None where it was never set."""
@@ -90,6 +106,17 @@ class JobStatus:
     def finished(self) -> bool:
         """Whether the job has ended, either way. Nothing undoes this."""
         return self.is_true(ConditionType.SUCCEEDED) or self.is_true(ConditionType.FAILED)
+
+    @property
+    def naming_condition(self) -> ConditionType | None:
+        """The true condition that tells most about the job; None for one that is new."""
+        return next((type_ for type_ in _STATES if self.is_true(type_)), None)
+
+    @property
+    def state(self) -> str:
+        """The one word for where the job is in its life, as far as its conditions tell."""
+        named = self.naming_condition
+        return PENDING if named is None else named.value
 
     @property
     def suspended(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from mpijob.api import children, v2beta1
 from mpijob.api.children import Seen
 from mpijob.core import names
-from mpijob.core.job import Key, Manifest, MPIJob, Rejected
+from mpijob.core.job import Identity, Key, Manifest, MPIJob, Rejected
 from mpijob.core.observed import (
     Child,
     ConfigView,
@@ -80,9 +80,21 @@ class Cache:
             self._file(kind, seen)
         return self._job_of(kind, seen)
 
-    def learn(self, kind: Kind, manifest: Manifest) -> None:
-        """Take in what a write of our own was answered, so that the next look knows of it."""
-        self.apply(kind, Change(ChangeType.MODIFIED, manifest))
+    def learn(self, kind: Kind, manifest: Manifest | bytes) -> None:
+        """Take in what a write of our own was answered, so that the next look knows of it.
+
+        The watch may have told more by the time at which the answer is read: that stays.
+        """
+        if kind is Kind.MPI_JOB:
+            told = self._read_job(manifest).identity
+            known = self.jobs.get(told.key)
+            if known is None or not _later(known.identity, told):
+                self._apply_job(Change(ChangeType.MODIFIED, manifest))
+            return
+        seen = self._read(kind, manifest)
+        old = self._seen[kind].get(seen.key)
+        if old is None or not _later(old.view, seen.view):
+            self._file(kind, seen)
 
     def learn_deleted(self, ref: Ref) -> None:
         """Take in that a child is on its way out; of pods the last word is the watch's."""
@@ -177,6 +189,18 @@ class Cache:
             if seen.key.name.endswith(suffix) and key in self.jobs:
                 return key
         return None
+
+
+def _later(known: object, told: object) -> bool:
+    """Say whether what is known of an object is from a later version of it than what is told.
+
+    Source: comparable resource versions, Kubernetes v1.35; older servers have them, unpromised.
+    """
+    if not isinstance(known, Child | Identity) or not isinstance(told, Child | Identity):
+        return False
+    if known.uid != told.uid or not (known.version.isdecimal() and told.version.isdecimal()):
+        return False
+    return int(known.version) > int(told.version)
 
 
 def _labels(seen: Seen) -> tuple[str, str, str]:

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from mpijob.core.config import Config
 from mpijob.core.job import Key
-from mpijob.core.plan import Announce, Kind, Plan
+from mpijob.core.plan import Announce, Kind, Plan, WriteStatus
 from mpijob.core.reconcile import reconcile
 from mpijob.engine.cache import CHILD_KINDS, Cache
 from mpijob.engine.perform import Hands, perform
 from mpijob.engine.queue import Queue
+from mpijob.engine.tally import Tally
 from mpijob.ports import Change, ChangeType, Conflict, Keys, NotFound, Objects, Refused, Unreachable
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Engine:
         workers: int = 16,
     ) -> None:
         self.cache = Cache()
+        self.tally = Tally()
+        self.synced = asyncio.Event()
         self._outside = outside
         self._config = config
         self._only = only
@@ -66,6 +69,7 @@ class Engine:
                     tasks.create_task(self._follow(kind, told), name=f"watch {kind}")
                 for told in synced:
                     await told.wait()
+                self.synced.set()
                 for _ in range(self._worker_count):
                     tasks.create_task(self._work())
         finally:
@@ -87,7 +91,15 @@ class Engine:
         now = self._outside.now()
         plan = reconcile(observed, now, self._config)
         await perform(plan, observed.job.identity, self._hands, now)
+        for step in plan.steps[:1]:
+            if isinstance(step, WriteStatus):
+                self.tally.told(observed.job.status, step.status, now)
         return plan
+
+    @property
+    def due_count(self) -> int:
+        """How many jobs wait to be looked at."""
+        return self._queue.due_count
 
     async def _follow(self, kind: Kind, synced: asyncio.Event) -> None:
         async for change in self._outside.objects.watch(kind):
@@ -115,27 +127,32 @@ class Engine:
                 self._queue.give_back(key)
 
     async def _look_once(self, key: Key) -> None:
+        clock = asyncio.get_running_loop().time
+        began_at, result = clock(), "failed"
         try:
             plan = await self.look(key)
         except (Conflict, NotFound, Unreachable) as failure:
             delay_s = self._queue.retry(key)
-            _log.info("MPIJob %s: looked at again in %.2f s: %s", key, delay_s, failure)
+            _log.info("looked at again in %.2f s: %s", delay_s, failure, extra=_of(key))
         except Refused as refusal:
             self._queue.retry(key)
             await self._tell_refusal(key, refusal)
         except Exception:  # noqa: BLE001
             # A mistake of ours with one job must not stop the others; it is told and tried again.
             self._queue.retry(key)
-            _log.exception("MPIJob %s: reconciling failed", key)
+            _log.exception("reconciling failed", extra=_of(key))
         else:
+            result = "done"
             self._queue.succeed(key)
             if plan is not None and plan.wake_at is not None:
                 wait = plan.wake_at - self._outside.now()
                 self._queue.add_after(key, wait.total_seconds())
+        finally:
+            self.tally.looked(result, clock() - began_at)
 
     async def _tell_refusal(self, key: Key, refusal: Refused) -> None:
         """Say in an event that the server would not do what the job needs, and why."""
-        _log.warning("MPIJob %s: refused: %s", key, refusal)
+        _log.warning("refused: %s", refusal, extra=_of(key))
         job = self.cache.jobs.get(key)
         if job is not None:
             told = Announce("MPIJobFailed", str(refusal), warning=True)
@@ -143,7 +160,12 @@ class Engine:
             try:
                 await perform(Plan(((told,),)), job.identity, self._hands, now)
             except (Conflict, NotFound, Refused, Unreachable):
-                _log.info("MPIJob %s: the refusal could not be told", key)
+                _log.info("the refusal could not be told", extra=_of(key))
+
+
+def _of(key: Key) -> dict[str, str]:
+    """Return what puts the job on a log line, whatever its form."""
+    return {"job": str(key)}
 
 
 async def run(outside: Outside, config: Config, *, only: Key | None = None) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import assert_never
 
 from mpijob.api import v2beta1
+from mpijob.api.adoption import ADOPTION, adoptable
 from mpijob.api.events import event
 from mpijob.api.manifest import version_of
 from mpijob.core import names
@@ -49,7 +50,7 @@ class Hands:
     objects: Objects
     keys: Keys
     config: Config
-    learn: Callable[[Kind, Manifest], None]
+    learn: Callable[[Kind, Manifest | bytes], None]
     learn_deleted: Callable[[Ref], None]
     width: int = 32
 
@@ -99,7 +100,7 @@ async def _perform_step(step: Step, job: Identity, hands: Hands, now: datetime) 
             if version_of(there) != version:
                 raise Conflict(f"MPIJob {job.key} has changed since it was looked at")
         case Create(ref, manifest):
-            hands.learn(ref.kind, await objects.create(manifest))
+            await _create(ref, manifest, job, hands)
         case MintSecret():
             await _mint(step, job, hands)
         case Patch(ref, version, fields, subresource):
@@ -112,6 +113,23 @@ async def _perform_step(step: Step, job: Identity, hands: Hands, now: datetime) 
             await _announce(step, job, objects, now)
         case _:
             assert_never(step)
+
+
+async def _create(ref: Ref, manifest: Manifest, job: Identity, hands: Hands) -> None:
+    """Make a child; where its name is taken, see by whom, so that the next look knows.
+
+    A child of ours may stand there unseen: another operator made it, without the label by which
+    children are watched. It gets that label, and is seen from then on.
+    """
+    try:
+        hands.learn(ref.kind, await hands.objects.create(manifest))
+    except Conflict:
+        there = await hands.objects.get(ref)
+        hands.learn(ref.kind, there)
+        # Pods are watched by a label that every operator gives them.
+        if ref.kind is not Kind.POD and adoptable(there, job):
+            hands.learn(ref.kind, await hands.objects.patch(ref, ADOPTION))
+        raise
 
 
 async def _mint(step: MintSecret, job: Identity, hands: Hands) -> None:
@@ -129,4 +147,5 @@ async def _announce(told: Announce, job: Identity, objects: Objects, now: dateti
     except Conflict:
         pass  # The very same was told in this second.
     except (Refused, Unreachable, NotFound) as failure:
-        _log.warning("MPIJob %s: event %s not written: %s", job.key, told.reason, failure)
+        where = {"job": str(job.key)}
+        _log.warning("event %s not written: %s", told.reason, failure, extra=where)

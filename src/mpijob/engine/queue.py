@@ -85,6 +85,11 @@ class Queue:
             timer.cancel()
         self._failures.pop(key, None)
 
+    @property
+    def due_count(self) -> int:
+        """How many keys wait for a worker."""
+        return len(self._due)
+
     def close(self) -> None:
         """Cancel every timer."""
         for timer in self._timers.values():

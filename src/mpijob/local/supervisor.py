@@ -23,13 +23,13 @@ from mpijob.api import v2beta1
 from mpijob.core.job import Key, Manifest, MPIJob
 from mpijob.core.plan import Kind, Phase, Ref
 from mpijob.engine.control import Engine, Outside
+from mpijob.keys import DrawnKeys
 from mpijob.local import aftermath
 from mpijob.local.arrangement import hosts_of, node_of, surroundings
 from mpijob.local.claim import Claim, inherited
 from mpijob.local.control_plane import ControlPlane
 from mpijob.local.home import Home, JobFolder, opened
 from mpijob.local.journal import Journal, JournalBroken
-from mpijob.local.keys import DrawnKeys
 from mpijob.local.kubelet import Duties, Ground, Kubelet
 from mpijob.local.machine import machine
 from mpijob.local.objects import LocalObjects

@@ -8,8 +8,10 @@ from mpijob.core import build, options
 from mpijob.core.config import Config
 from mpijob.core.job import Flavour, RunPolicy
 from mpijob.core.transport import Setup
+from mpijob.core.transport.ssh_ports import host_port
 
-CONFIG = Config()
+# What an operator adds by default has tests of its own, in tests/core/policy.
+CONFIG = Config(service_mesh=True, shared_memory=False)
 
 
 def job_of(job, setup=Setup.IMAGE, config=CONFIG, *, suspended=False):
@@ -220,6 +222,36 @@ def test_the_launcher_waits_for_its_workers_defect_2(a_job, setup, option, worke
     job = a_job(workers, annotations={options.WAIT_FOR_WORKERS: option} if option else {})
     found = spec_of(job, setup).get("initContainers", ())
     assert {container["name"]: container["command"] for container in found} == made
+
+
+def on_host(a_job, **fields):
+    job = a_job(**fields)
+    job.launcher.template["spec"]["hostNetwork"] = True
+    return job
+
+
+#: A launcher that runs ranks needs a node without a worker: their addresses would be one.
+DECLARED = {
+    "a launcher alone": (False, None),
+    "one that runs ranks": (True, [host_port("job-uid")]),
+}
+
+
+@pytest.mark.parametrize(("ranks", "ports"), DECLARED.values(), ids=DECLARED)
+def test_a_launcher_on_the_nodes_network_declares_what_keeps_workers_away(a_job, ranks, ports):
+    job = on_host(a_job, run_launcher_as_worker=ranks)
+    found = spec_of(job, Setup.OPERATOR_ON_HOST)["containers"][0].get("ports")
+    assert (found and [row["hostPort"] for row in found]) == ports
+
+
+APART = "OMPI_MCA_if_base_do_not_resolve"
+
+
+@pytest.mark.parametrize("setup", Setup)
+def test_a_launcher_on_the_nodes_network_tells_workers_from_itself(a_job, setup):
+    with_ssh = setup is not Setup.AGENT
+    found = (APART in env_of(on_host(a_job), setup), APART in env_of(a_job(), setup))
+    assert found == (with_ssh, False)
 
 
 def test_who_waits_sees_the_hostfile_and_the_script(a_job):

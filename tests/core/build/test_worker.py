@@ -1,6 +1,7 @@
 """A worker's pod."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
@@ -8,8 +9,11 @@ from mpijob.core import build, names
 from mpijob.core.config import Config, Gang
 from mpijob.core.job import RestartPolicy
 from mpijob.core.transport import Setup
+from mpijob.core.transport.ssh_ports import host_port
 
-CONFIG = Config()
+# What an operator adds by default has tests of its own, in tests/core/policy.
+CONFIG = Config(service_mesh=True, shared_memory=False)
+PORT = host_port("job-uid")
 KEYS = {
     "name": "ssh-auth",
     "secret": {
@@ -210,6 +214,40 @@ def test_a_pod_on_the_hosts_network_still_asks_the_cluster_for_names(a_job):
     assert spec_of(job)["dnsPolicy"] == "ClusterFirstWithHostNet"
 
 
+def on_host(a_job, ports=(), beside=()):
+    """A job whose workers are on their nodes' network, with the ports that they declare."""
+    job = a_job(worker={"ports": list(ports)} if ports else {})
+    job.worker.template["spec"] |= {"hostNetwork": True}
+    job.worker.template["spec"]["containers"] += beside
+    return job
+
+
+SSHD = {"containerPort": PORT, "hostPort": PORT, "protocol": "TCP"}
+WEB = {"containerPort": 80, "hostPort": 80}
+SIDECAR = {"name": "sidecar", "image": "x", "ports": [SSHD]}
+DECLARED = {
+    "that of our sshd": ((), (), [SSHD]),
+    "beside those of the user": ([WEB], (), [WEB, SSHD]),
+    "but once": ([SSHD], (), [SSHD]),
+    "nor where another container of the pod has it": ((), [SIDECAR], None),
+}
+
+
+@pytest.mark.parametrize(("given", "beside", "want"), DECLARED.values(), ids=DECLARED)
+def test_a_worker_on_the_nodes_network_declares_its_port(a_job, given, beside, want):
+    job = on_host(a_job, given, beside)
+    assert container_of(job, Setup.OPERATOR_ON_HOST).get("ports") == want
+
+
+@pytest.mark.parametrize("setup", [Setup.IMAGE, Setup.AGENT])
+def test_a_port_that_is_not_ours_is_not_declared(a_job, setup):
+    assert "ports" not in container_of(on_host(a_job), setup)
+
+
+def test_a_worker_with_a_network_of_its_own_declares_nothing(a_job):
+    assert "ports" not in container_of(a_job(), Setup.OPERATOR)
+
+
 def test_names_are_searched_for_in_the_clusters_own_domain_defect_19(a_job):
     """mpi-operator v0.8.2 searches svc.cluster.local, whatever the cluster's domain is."""
     spec = spec_of(a_job(), config=Config(cluster_domain="example.org"))
@@ -258,11 +296,11 @@ def test_a_name_that_the_user_took_is_not_taken_twice(a_job):
 
 GANGS = {
     "Volcano": (
-        Config(gang=Gang.VOLCANO, scheduler_name="volcano"),
+        replace(CONFIG, gang=Gang.VOLCANO, scheduler_name="volcano"),
         ("volcano", {"scheduling.k8s.io/group-name": "pi"}, None),
     ),
     "scheduler-plugins": (
-        Config(gang=Gang.SCHEDULER_PLUGINS, scheduler_name="plugins"),
+        replace(CONFIG, gang=Gang.SCHEDULER_PLUGINS, scheduler_name="plugins"),
         ("plugins", None, "pi"),
     ),
     "none": (CONFIG, (None, None, None)),

@@ -88,3 +88,21 @@ def test_an_ssh_set_up_of_ours_is_named(flavour):
 def test_without_ssh_nothing_is_said_of_it(flavour):
     told = mpi.dialect(flavour).env(2, None)
     assert [name for name, value in told.items() if "ssh" in name + value or "-o " in value] == []
+
+
+# What each needs where the launcher has its node's address: first as a launcher alone, then as one
+# that runs ranks itself. What comes of it, tests/core/transport/test_ssh_for_real.py shows.
+ON_HOST = {
+    Flavour.OPEN_MPI: (
+        {"OMPI_MCA_if_base_do_not_resolve": "true"},
+        {"PRTE_MCA_prte_do_not_resolve": "false"},
+    ),
+    Flavour.INTEL: ({}, {}),
+    Flavour.MPICH: ({"HYDRA_LAUNCHER_AUTOFORK": "false"}, {}),
+}
+
+
+@pytest.mark.parametrize("flavour", Flavour)
+def test_no_worker_is_taken_for_the_launcher_by_its_address(flavour):
+    told = mpi.dialect(flavour).on_host_env
+    assert (told(runs_ranks=False), told(runs_ranks=True)) == ON_HOST[flavour]

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from mpijob.core import build, names, transport
 from mpijob.core.config import Config
 from mpijob.core.job import Flavour, Identity, Key, MPIJob, Replica, RestartPolicy
 from mpijob.core.plan import SecretContent
-from mpijob.local.keys import DrawnKeys
+from mpijob.keys import DrawnKeys
 
 ROOT = Path(__file__).parents[3]
 NODE = Path(__file__).with_name("node.py")
@@ -86,12 +86,14 @@ def a_job(
 def ran(image):
     """Run a job's pods as they are built, and return what came of its launcher."""
 
-    def run(which, command, workers=2, uid=0, env=(), **fields) -> Ran:
+    def run(which, command, workers=2, uid=0, env=(), nodes=(), **fields) -> Ran:
         if not (MPI[which] / "mpirun").exists():
             pytest.skip(f"there is no {which} here: `make mpi` says why")
         job = a_job(which, command, workers, {**AS_ROOT, **dict(env)}, **fields)
+        if nodes:
+            job = _on_host(job)
         told = {
-            "pods": _pods(job),
+            "pods": _pods(job, nodes),
             "objects": asyncio.run(_objects(job)),
             "uid": uid,
             "path": f"{MPI[which]}:{image}",
@@ -111,11 +113,23 @@ def ran(image):
     return run
 
 
-def _pods(job):
+def _on_host(job):
+    """Return the job with both its roles on their nodes' network."""
+    roles = {
+        name: replace(role, template={"spec": {**role.template["spec"], "hostNetwork": True}})
+        for name, role in (("launcher", job.launcher), ("worker", job.worker))
+    }
+    return replace(job, **roles)
+
+
+def _pods(job, nodes):
+    """Return the pods' specs, the launcher's first; on `nodes`, in that order, where some are."""
     setup = transport.setup(job, Config(), None)
     launcher = build.launcher(job, Config(), setup, suspended=False)["spec"]["template"]["spec"]
     workers = (build.worker(job, i, Config(), setup)["spec"] for i in range(job.worker_count))
-    return [launcher, *workers]
+    pods = [launcher, *workers]
+    placed = zip(pods, nodes, strict=True) if nodes else ()
+    return [{**pod, "nodeName": node} for pod, node in placed] or pods
 
 
 async def _objects(job):

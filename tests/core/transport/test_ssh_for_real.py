@@ -52,3 +52,29 @@ def test_a_launcher_that_runs_ranks_is_not_waited_for(ran):
 def test_nothing_is_said_but_what_the_job_says(ran):
     done = ran("Open MPI 5", ["mpirun", "-n", "2", "true"], uid=UNKNOWN)
     assert (done.status, done.words) == (0, [])
+
+
+#: Says where a rank is. Hydra hands on the launcher's environment: a file tells which pod it is.
+WHERE = [
+    "sh",
+    "-c",
+    "[ -e /etc/mpijob/keys/ssh_host_key ] && echo worker on $(hostname) || echo no",
+]
+APART = {
+    "a node each": ("n0", "n1", "n2"),
+    "the launcher beside a worker": ("n1", "n1", "n2"),
+}
+
+
+@pytest.mark.parametrize("which", ["Open MPI 4", "Open MPI 5", "MPICH"])
+@pytest.mark.parametrize("nodes", APART.values(), ids=APART)
+def test_on_the_nodes_network_every_worker_runs_its_rank(ran, which, nodes):
+    done = ran(which, ["mpirun", "-n", "2", *WHERE], nodes=nodes)
+    assert done.words == ["worker on n1", "worker on n2"], done.complaints
+
+
+@pytest.mark.parametrize("which", ["Open MPI 4", "Open MPI 5", "MPICH"])
+def test_on_the_nodes_network_a_launcher_may_run_ranks_itself(ran, which):
+    job = {"nodes": ("n0", "n1", "n2"), "run_launcher_as_worker": True}
+    done = ran(which, ["mpirun", "-n", "3", *WHERE], **job)
+    assert done.words == ["no", "worker on n1", "worker on n2"], done.complaints

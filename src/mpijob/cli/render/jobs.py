@@ -6,21 +6,10 @@ from mpijob.cli.render.age import age, between
 from mpijob.core.default import defaulted
 from mpijob.core.draft import WORKER, Draft
 from mpijob.core.job import Rejected
-from mpijob.core.status import ConditionType, JobStatus, ReplicaCount
+from mpijob.core.status import PENDING, ConditionType, JobStatus, ReplicaCount
 
 COLUMNS = ("NAME", "STATE", "READY", "RESTARTS", "AGE")
 WIDE = (*COLUMNS, "DURATION", "WORKERS×SLOTS", "MPI", "LAUNCHER", "REASON")
-
-#: Which true condition names the state, the most telling first.
-_STATES = (
-    ConditionType.INVALID,
-    ConditionType.FAILED,
-    ConditionType.SUCCEEDED,
-    ConditionType.BLOCKED,
-    ConditionType.SUSPENDED,
-    ConditionType.RESTARTING,
-    ConditionType.RUNNING,
-)
 
 
 def row(job: Draft | Rejected, now: datetime) -> dict[str, str]:
@@ -47,12 +36,12 @@ def state(job: Draft | Rejected) -> str:
     """Return the one word for where a job is in its life."""
     if job.identity.deleting:
         return "Terminating"
-    named = naming_condition(job.status)
+    named = job.status.naming_condition
     if named is not None:
         return named.value
     if isinstance(job, Rejected):
         return ConditionType.INVALID.value
-    return ConditionType.SUSPENDED.value if job.suspended else "Pending"
+    return ConditionType.SUSPENDED.value if job.suspended else PENDING
 
 
 def finished(job: Draft | Rejected) -> bool:
@@ -60,14 +49,9 @@ def finished(job: Draft | Rejected) -> bool:
     return job.status.finished
 
 
-def naming_condition(status: JobStatus) -> ConditionType | None:
-    """Return the true condition that tells most about a job; None for one that is new."""
-    return next((type_ for type_ in _STATES if status.is_true(type_)), None)
-
-
 def reason(status: JobStatus) -> str:
     """Return the reason of the condition that names the job's state; "" for a new job."""
-    named = naming_condition(status)
+    named = status.naming_condition
     found = status.condition(named) if named else None
     return found.reason if found else ""
 

@@ -8,7 +8,9 @@ from mpijob.core.build.metadata import metadata
 from mpijob.core.build.pod import PodPlan, pod_metadata, pod_spec
 from mpijob.core.config import Config
 from mpijob.core.job import Manifest, MPIJob, Role
+from mpijob.core.policy import shared_memory
 from mpijob.core.transport import Setup
+from mpijob.core.transport.parts import Parts
 
 _NOTHING: Mapping[str, str] = {}
 _NO_GPUS = {"NVIDIA_VISIBLE_DEVICES": "", "NVIDIA_DRIVER_CAPABILITIES": ""}
@@ -79,20 +81,24 @@ def scheduling_directives(
 
 def _template(job: MPIJob, config: Config, setup: Setup) -> Manifest:
     dialect = mpi.dialect(job.flavour)
-    ranks = job.run_launcher_as_worker
+    ranks, ssh_options = job.run_launcher_as_worker, transport.ssh_options(setup)
+    on_host = ssh_options is not None and job.launcher.template["spec"].get("hostNetwork")
+    memory = shared_memory.parts(job, job.launcher, config) if ranks else Parts()
     plan = PodPlan(
         role=Role.LAUNCHER,
         hostname=names.launcher(job.name),
         parts=transport.launcher(job, setup),
         env={
             names.ROLE_ENV: Role.LAUNCHER.value,
-            **dialect.env(job.slots_per_worker, transport.ssh_options(setup)),
+            **dialect.env(job.slots_per_worker, ssh_options),
+            **(dialect.on_host_env(runs_ranks=ranks) if on_host else {}),
             # A launcher that runs no ranks must not hold its node's GPUs.
             **({} if ranks else _NO_GPUS),
         },
         labels={names.REPLICA_INDEX_LABEL: "0"} if ranks else {},
-        volumes=(_config_volume(job),),
+        volumes=(_config_volume(job), *memory.volumes),
         mounts=({"name": names.CONFIG_VOLUME, "mountPath": names.MPI_DIR},),
+        own_mounts=memory.own_mounts,
     )
     return {
         "metadata": {

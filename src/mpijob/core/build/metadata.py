@@ -13,6 +13,6 @@ def metadata(job: MPIJob, name: str) -> dict[str, object]:
     return {
         "namespace": job.namespace,
         "name": name,
-        "labels": {"app": job.name},
+        "labels": {"app": job.name, names.CHILD_LABEL: "true"},
         "ownerReferences": [names.owner(job.identity)],
     }

@@ -1,12 +1,12 @@
 """What launcher and workers have in common: a pod template, and what is added to it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpijob.core import names
 from mpijob.core.config import Config
 from mpijob.core.job import Manifest, MPIJob, Replica, Role
-from mpijob.core.policy import gang
+from mpijob.core.policy import gang, mesh
 from mpijob.core.transport.parts import Parts, Preparation
 
 
@@ -22,6 +22,7 @@ class PodPlan:
         parts: What the transport adds.
         volumes: Beside the template's and the transport's.
         mounts: Into the first container, likewise.
+        own_mounts: Into the first container, and not into the preparation.
 
     """
 
@@ -32,18 +33,21 @@ class PodPlan:
     labels: Mapping[str, str]
     volumes: tuple[Manifest, ...] = ()
     mounts: tuple[Manifest, ...] = ()
+    own_mounts: tuple[Manifest, ...] = ()
 
 
 def pod_metadata(job: MPIJob, replica: Replica, plan: PodPlan, config: Config) -> Manifest:
     """Return a pod's labels and annotations: the template's, and over them those of the job."""
     template = replica.template.get("metadata") or {}
-    marks = gang.marks(job, config)
-    annotations = {**(template.get("annotations") or {}), **marks.annotations}
+    marks, alone = gang.marks(job, config), mesh.marks(job, template, config)
+    given = template.get("annotations") or {}
+    annotations = {**given, **alone.annotations, **marks.annotations}
     found: dict[str, object] = {
         "labels": {
             **(template.get("labels") or {}),
             **names.pod_labels(job, plan.role),
             **plan.labels,
+            **alone.labels,
             **marks.labels,
         }
     }
@@ -73,13 +77,15 @@ def pod_spec(job: MPIJob, replica: Replica, plan: PodPlan, config: Config) -> Ma
     spec["dnsConfig"] = _dns_config(job, spec.get("dnsConfig") or {}, config)
     if spec.get("hostNetwork"):
         spec["dnsPolicy"] = "ClusterFirstWithHostNet"
+        if plan.parts.port is not None:
+            own |= _declared(spec["containers"], plan.parts.port)
     marks = gang.marks(job, config)
     if marks.scheduler_name:
         spec["schedulerName"] = marks.scheduler_name
     return spec
 
 
-def _containers(container: Manifest, plan: PodPlan) -> tuple[Manifest, Manifest]:
+def _containers(container: Manifest, plan: PodPlan) -> tuple[Manifest, dict[str, object]]:
     """Return the first container as its init container shares it, and as it is itself."""
     parts = plan.parts
     shared = dict(container)
@@ -94,7 +100,8 @@ def _containers(container: Manifest, plan: PodPlan) -> tuple[Manifest, Manifest]
     if parts.command and not container.get("command") and not container.get("args"):
         own["command"] = list(parts.command)
     taken = {mount.get("mountPath") for mount in shared["volumeMounts"]}
-    free = [mount for mount in parts.own_mounts if mount["mountPath"] not in taken]
+    added = (*parts.own_mounts, *plan.own_mounts)
+    free = [mount for mount in added if mount["mountPath"] not in taken]
     own["volumeMounts"] = [*shared["volumeMounts"], *free]
     return shared, own
 
@@ -103,6 +110,18 @@ def _added(container: Manifest, plan: PodPlan) -> Iterable[Manifest]:
     """Return our variables, but for those that the user has given a value."""
     given = {entry.get("name") for entry in container.get("env") or ()}
     return ({"name": n, "value": v} for n, v in plan.env.items() if n not in given)
+
+
+def _declared(containers: Sequence[Manifest], port: int) -> Manifest:
+    """Return the first container's ports with one more; nothing where a container has it already.
+
+    The scheduler goes by the host's port, which on a node's network is the container's own.
+    """
+    given = [row for each in containers for row in each.get("ports") or ()]
+    if any(row.get("containerPort") == port for row in given):
+        return {}
+    new = {"containerPort": port, "hostPort": port, "protocol": "TCP"}
+    return {"ports": [*(containers[0].get("ports") or ()), new]}
 
 
 def _preparation(preparation: Preparation, shared: Manifest, spec: Manifest) -> Manifest:

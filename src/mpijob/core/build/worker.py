@@ -4,6 +4,7 @@ from mpijob.core import names, transport
 from mpijob.core.build.pod import PodPlan, pod_metadata, pod_spec
 from mpijob.core.config import Config
 from mpijob.core.job import Manifest, MPIJob, Role
+from mpijob.core.policy import shared_memory
 from mpijob.core.transport import Setup
 
 
@@ -19,12 +20,15 @@ def worker(job: MPIJob, index: int, config: Config, setup: Setup) -> Manifest:
     if job.worker is None:
         raise ValueError(f"{job.key} has no workers")
     name = names.worker(job.name, index)
+    memory = shared_memory.parts(job, job.worker, config)
     plan = PodPlan(
         role=Role.WORKER,
         hostname=name,
         parts=transport.worker(job, setup),
         env={names.ROLE_ENV: Role.WORKER.value},
         labels={names.REPLICA_INDEX_LABEL: str(names.replica_index(job, index))},
+        volumes=memory.volumes,
+        own_mounts=memory.own_mounts,
     )
     return {
         "apiVersion": "v1",

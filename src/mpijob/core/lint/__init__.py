@@ -13,6 +13,7 @@ from mpijob.core.lint.hints import hint
 from mpijob.core.lint.pods import pod_findings
 from mpijob.core.lint.ranks import rank_findings
 from mpijob.core.lint.resources import resource_findings
+from mpijob.core.lint.shells import shell_findings
 from mpijob.core.lint.users import user_findings
 from mpijob.core.lint.words import UnknownField, unknown_findings, word_findings
 
@@ -36,6 +37,7 @@ def lint(draft: Draft, unknown: Iterable[UnknownField] = ()) -> tuple[Finding, .
         pod_findings(draft),
         user_findings(draft),
         rank_findings(draft),
+        shell_findings(draft),
         resource_findings(draft),
     )
     return tuple(islice(found, FINDINGS_MAX))

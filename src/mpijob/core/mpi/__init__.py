@@ -24,6 +24,20 @@ class Dialect(Protocol):
         """
         ...
 
+    def on_host_env(self, *, runs_ranks: bool) -> dict[str, str]:
+        """Return what a launcher on its node's network needs besides.
+
+        Its address there is the node's, and so may be that of a worker: whoever goes by addresses
+        takes that worker for the launcher itself, and starts its ranks without ssh in the wrong
+        pod. And its own name is not the node's.
+
+        Args:
+            runs_ranks: Whether the launcher stands in the hostfile itself. It shares its node with
+                no worker then, and must be known by its address.
+
+        """
+        ...
+
 
 def dialect(flavour: Flavour) -> Dialect:
     """Return the dialect of a flavour."""

@@ -25,3 +25,8 @@ def env(slots: int, ssh_options: str | None) -> dict[str, str]:
         **shell,
         "I_MPI_PERHOST": str(slots),
     }
+
+
+def on_host_env(*, runs_ranks: bool) -> dict[str, str]:  # noqa: ARG001
+    """Return what a launcher on its node's network needs besides: nothing, Hydra goes by names."""
+    return {}

@@ -23,3 +23,8 @@ def env(slots: int, ssh_options: str | None) -> dict[str, str]:  # noqa: ARG001
             "HYDRA_LAUNCHER_EXTRA_ARGS": ssh_options or "-o ConnectionAttempts=10",
         }
     return {"HYDRA_HOST_FILE": names.HOSTFILE_PATH, **shell}
+
+
+def on_host_env(*, runs_ranks: bool) -> dict[str, str]:
+    """Return what a launcher on its node's network needs besides: Hydra goes by addresses."""
+    return {} if runs_ranks else {"HYDRA_LAUNCHER_AUTOFORK": "false"}

@@ -43,3 +43,13 @@ def env(slots: int, ssh_options: str | None) -> dict[str, str]:
         "PRTE_MCA_prte_set_default_slots": str(slots),
         **shell,
     }
+
+
+def on_host_env(*, runs_ranks: bool) -> dict[str, str]:
+    """Return what a launcher on its node's network needs besides.
+
+    Open MPI 4 goes by addresses unless it is told not to, PRRTE only if it is told to.
+    """
+    if runs_ranks:
+        return {"PRTE_MCA_prte_do_not_resolve": "false"}
+    return {"OMPI_MCA_if_base_do_not_resolve": "true"}

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from mpijob.core.config import Config, Transport
 from mpijob.core.job import MPIJob
-from mpijob.core.transport import rsh, ssh
+from mpijob.core.transport import rsh, ssh, ssh_ports
 from mpijob.core.transport.parts import Parts
 
 
@@ -13,13 +13,20 @@ class Setup(StrEnum):
     """Who makes a job's hosts reachable. Chosen once a job, and recorded on its ConfigMap.
 
     OPERATOR: we do, by ssh, with keys, configuration and an sshd command of ours.
+    OPERATOR_ON_HOST: the same, on a port of the job's own: its workers are on their nodes' network.
     IMAGE: the image does, by ssh, as mpi-operator has it.
     AGENT: the local backend's remote shell does; there is no ssh.
     """
 
     OPERATOR = "operator"
+    OPERATOR_ON_HOST = "operator-host-network"
     IMAGE = "image"
     AGENT = "agent"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether ssh is set up by us."""
+        return self in (Setup.OPERATOR, Setup.OPERATOR_ON_HOST)
 
 
 def setup(job: MPIJob, config: Config, recorded: str | None) -> Setup:
@@ -39,14 +46,24 @@ def setup(job: MPIJob, config: Config, recorded: str | None) -> Setup:
     if config.transport is Transport.RSH:
         return Setup.AGENT
     if recorded is not None:
-        return Setup.OPERATOR if recorded == Setup.OPERATOR else Setup.IMAGE
-    return Setup.OPERATOR if job.worker and ssh.may_own(job.worker.template) else Setup.IMAGE
+        ours = (Setup.OPERATOR, Setup.OPERATOR_ON_HOST)
+        return next((setup for setup in ours if setup == recorded), Setup.IMAGE)
+    if job.worker is None or not ssh.may_own(job.worker.template):
+        return Setup.IMAGE
+    on_host = job.worker.template["spec"].get("hostNetwork")
+    return Setup.OPERATOR_ON_HOST if on_host else Setup.OPERATOR
+
+
+def ssh_port(job: MPIJob, setup: Setup) -> int:
+    """Return where the workers' sshd listens, as far as it is ours."""
+    on_host = setup is Setup.OPERATOR_ON_HOST
+    return ssh_ports.host_port(job.uid) if on_host else ssh_ports.POD_PORT
 
 
 def ssh_options(setup: Setup) -> str | None:
     """Return what `ssh` is called with, "" where the image knows, None where it is not ssh."""
     match setup:
-        case Setup.OPERATOR:
+        case Setup.OPERATOR | Setup.OPERATOR_ON_HOST:
             return ssh.OPTIONS
         case Setup.IMAGE:
             return ""
@@ -59,8 +76,8 @@ def ssh_options(setup: Setup) -> str | None:
 def files(job: MPIJob, setup: Setup) -> dict[str, str]:
     """Return the texts that the transport keeps in the job's ConfigMap, by their keys."""
     match setup:
-        case Setup.OPERATOR:
-            return ssh.owned_files(job)
+        case Setup.OPERATOR | Setup.OPERATOR_ON_HOST:
+            return ssh.owned_files(job, ssh_port(job, setup))
         case Setup.IMAGE:
             return ssh.files()
         case Setup.AGENT:
@@ -72,8 +89,8 @@ def files(job: MPIJob, setup: Setup) -> dict[str, str]:
 def worker(job: MPIJob, setup: Setup) -> Parts:
     """Return what the transport adds to the job's workers."""
     match setup:
-        case Setup.OPERATOR:
-            return ssh.owned_worker(job)
+        case Setup.OPERATOR | Setup.OPERATOR_ON_HOST:
+            return ssh.owned_worker(job, ssh_port(job, setup))
         case Setup.IMAGE:
             return ssh.worker(job)
         case Setup.AGENT:
@@ -85,8 +102,8 @@ def worker(job: MPIJob, setup: Setup) -> Parts:
 def launcher(job: MPIJob, setup: Setup) -> Parts:
     """Return what the transport adds to the job's launcher."""
     match setup:
-        case Setup.OPERATOR:
-            return ssh.owned_launcher(job)
+        case Setup.OPERATOR | Setup.OPERATOR_ON_HOST:
+            return ssh.owned_launcher(job, ssh_port(job, setup))
         case Setup.IMAGE:
             return ssh.launcher(job)
         case Setup.AGENT:

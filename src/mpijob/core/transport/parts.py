@@ -32,6 +32,8 @@ class Parts:
         mounts: Added to the first container, and shared with the preparation.
         own_mounts: Added to the first container alone, except where it has something there.
         preparation: Run before the first container starts; None where there is nothing to prepare.
+        port: Where the first container listens (TCP). A pod on its node's network declares it, so
+            that the scheduler gives it a node where nobody else does. None for nowhere we know.
 
     """
 
@@ -40,3 +42,4 @@ class Parts:
     mounts: tuple[Manifest, ...] = ()
     own_mounts: tuple[Manifest, ...] = ()
     preparation: Preparation | None = None
+    port: int | None = None

@@ -31,7 +31,6 @@ _PREPARE_SSH = "prepare_ssh.sh"
 _START_SSHD = "start_sshd.sh"
 _SSH_CONFIG = "ssh_config"
 _SSHD_CONFIG = "sshd_config"
-_PORT = 2222
 
 #: What `ssh` is called with so that it uses the set-up of ours.
 OPTIONS = f"-F {_SETUP_DIR}/{_SSH_CONFIG}"
@@ -64,15 +63,15 @@ def files() -> dict[str, str]:
     return {names.WAIT_FOR_WORKERS: ssh_texts.WAIT_FOR_WORKERS}
 
 
-def owned_files(job: MPIJob) -> dict[str, str]:
-    """Return the texts for the ConfigMap where the set-up is ours."""
+def owned_files(job: MPIJob, port: int) -> dict[str, str]:
+    """Return the texts for the ConfigMap where the set-up is ours and sshd listens on `port`."""
     alias = names.host(job, "any", cluster_domain="")
     return {
         **files(),
         _PREPARE_SSH: ssh_texts.PREPARE_SSH,
         _START_SSHD: ssh_texts.START_SSHD,
-        _SSH_CONFIG: ssh_texts.ssh_config(alias, _KEYS_DIR, _PORT),
-        _SSHD_CONFIG: ssh_texts.sshd_config(_KEYS_DIR, _PORT),
+        _SSH_CONFIG: ssh_texts.ssh_config(alias, _KEYS_DIR, port),
+        _SSHD_CONFIG: ssh_texts.sshd_config(_KEYS_DIR, port),
     }
 
 
@@ -94,7 +93,7 @@ def launcher(job: MPIJob) -> Parts:
     return Parts(volumes=(*volumes, setup), mounts=mounts, preparation=wait)
 
 
-def owned_worker(job: MPIJob) -> Parts:
+def owned_worker(job: MPIJob, port: int) -> Parts:
     """Return what a worker gets where the set-up is ours."""
     hosts_keys = (_file(HOST_KEY), _file(KNOWN_HOSTS))
     users_keys = (_file(keys.PRIVATE_KEY, "id"), _file(keys.PUBLIC_KEY, "authorized_keys"))
@@ -114,16 +113,21 @@ def owned_worker(job: MPIJob) -> Parts:
         mounts=(keys.mount(job),),
         own_mounts=_OWN_MOUNTS,
         preparation=Preparation(PREPARE_CONTAINER, _PREPARE, _PREPARATION_MOUNTS),
+        port=port,
     )
 
 
-def owned_launcher(job: MPIJob) -> Parts:
-    """Return what the launcher gets where the set-up is ours: it waits once it is prepared."""
+def owned_launcher(job: MPIJob, port: int) -> Parts:
+    """Return what the launcher gets where the set-up is ours: it waits once it is prepared.
+
+    It runs no sshd. One that runs ranks has the workers' port all the same: on its node's network
+    it takes the place of a worker there.
+    """
     waits = _waits(job)
     users_keys, hosts_keys = (_file(keys.PRIVATE_KEY, "id"),), (_file(KNOWN_HOSTS),)
     scripts = (_PREPARE_SSH, names.WAIT_FOR_WORKERS) if waits else (_PREPARE_SSH,)
     known_hosts = f"{_KEYS_DIR}/{KNOWN_HOSTS}"
-    wait = _wait(job, str(_PORT), known_hosts, *OPTIONS.split()) if waits else ()
+    wait = _wait(job, str(port), known_hosts, *OPTIONS.split()) if waits else ()
     return Parts(
         volumes=(
             keys.volume(job),
@@ -138,6 +142,7 @@ def owned_launcher(job: MPIJob) -> Parts:
             (*_PREPARE, *wait),
             _PREPARATION_MOUNTS,
         ),
+        port=port if job.run_launcher_as_worker else None,
     )
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 from mpijob.core.config import KeyType
 from mpijob.core.job import Key
 from mpijob.core.plan import SecretContent
-from mpijob.local.keys import DrawnKeys
+from mpijob.keys import DrawnKeys
 
 PI = Key("default", "pi")
 

@@ -1,0 +1,158 @@
+"""The rules of `core.validate` in the API server's own language (CEL), so that it refuses at once.
+
+A rule has two halves. The first speaks of jobs that have no status yet, as all new ones: they must
+be sound. The second speaks of changes: what was sound must not become unsound. Together they never
+stand in the way of a status, nor of any other change to a job that was unsound before these rules
+came: an operator must be able to say so of a job that it takes over.
+
+Source: `x-kubernetes-validations`, Kubernetes v1.29 and later (optional types, `fieldPath`).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from mpijob.core.draft import LAUNCHER, WORKER
+from mpijob.core.validate import CLEAN_POD_POLICIES, CONFIG_MAP_BYTES, MANAGERS, RESTART_POLICIES
+
+
+class Rule(NamedTuple):
+    """What holds of every sound job: the field it is about, in CEL of `self`, and in words."""
+
+    field: str
+    sound: str
+    message: str
+
+
+_REPLICAS = "spec.mpiReplicaSpecs"
+_RUN_POLICY = "spec.runPolicy"
+_NOT_NEGATIVE = "must be greater than or equal to 0"
+#: How long the shortest line of a worker in a hostfile is but for the job's name, which is twice in
+#: it: the namespace has a letter at least, and the number of a worker a digit.
+_LINE_BYTES = len("-worker-0..n.svc\n")
+
+
+def validations() -> list[dict[str, Any]]:
+    """Return the rules of a CustomResourceDefinition, for the root of its schema."""
+    return [row for rule in rules() for row in _halves(rule)]
+
+
+def rules() -> tuple[Rule, ...]:
+    """Return every rule of `core.validate` that the server can look at.
+
+    What the types refuse already is not here. Nor are volumes and mounts in the way of the
+    operator's: roles are the keys of a map, below which the server knows no bound of a list, and so
+    takes whatever looks at each item for too expensive. The status of such a job says why.
+    """
+    return (
+        *_name_rules(),
+        *_launcher_rules(),
+        *_worker_rules(),
+        *_field_rules(),
+    )
+
+
+def _halves(rule: Rule) -> Iterator[dict[str, Any]]:
+    before = re.sub(r"\bself\b", "oldSelf", rule.sound)
+    told = {"message": f"{rule.field}: {rule.message}"}
+    if not rule.field.startswith("metadata"):
+        # A server takes only what the schema spells out, and knows the metadata without it.
+        told["fieldPath"] = "." + re.sub(r"\[(\w+)\]", r"['\1']", rule.field)
+    yield {"rule": f"has(self.status) || ({rule.sound})", **told}
+    # Of a job without a status the first half has told already.
+    yield {"rule": f"!has(self.status) || ({rule.sound}) || !({before})", **told}
+
+
+def _name_rules() -> Iterator[Rule]:
+    last = f"{_of(WORKER, 'replicas')}.orValue(1)"
+    longest = f"size(self.metadata.name) + size('-worker-') + size(string({last} - 1))"
+    yield Rule(
+        "metadata.name",
+        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "must be a DNS label that begins with a letter: a-z, 0-9 and '-', for the host names of "
+        "its pods",
+    )
+    yield Rule(
+        "metadata.name",
+        f"{last} < 1 || {longest} <= 63",
+        "too long: with “-worker-” and the last worker's number it must be no more than 63 "
+        "characters",
+    )
+
+
+def _launcher_rules() -> Iterator[Rule]:
+    path = f"{_REPLICAS}[{LAUNCHER}]"
+    yield Rule(path, f"{_role(LAUNCHER)}.hasValue()", "must have Launcher replica spec")
+    yield Rule(f"{path}.replicas", f"{_of(LAUNCHER, 'replicas')}.orValue(1) == 1", "must be 1")
+    yield from _role_rules(LAUNCHER)
+
+
+def _worker_rules() -> Iterator[Rule]:
+    path, count = f"{_REPLICAS}[{WORKER}].replicas", f"{_of(WORKER, 'replicas')}.orValue(1)"
+    said = f"!{_role(WORKER)}.hasValue() || {_of(WORKER, 'replicas')}.hasValue()"
+    yield Rule(path, f"({said}) && {count} >= 1", "must be greater than or equal to 1")
+    line_bytes = f"(size(self.metadata.name) * 2 + {_LINE_BYTES})"
+    yield Rule(
+        path,
+        f"{count} <= {CONFIG_MAP_BYTES} / {line_bytes}",
+        "too many: the hostfile does not fit into a ConfigMap (1 MiB)",
+    )
+    yield from _role_rules(WORKER)
+
+
+def _role_rules(role: str) -> Iterator[Rule]:
+    """Yield what holds of either role, where it is there."""
+    path = f"{_REPLICAS}[{role}]"
+    yield Rule(
+        f"{path}.restartPolicy",
+        f"{_of(role, 'restartPolicy')}.orValue('') in {_listed('', *RESTART_POLICIES)}",
+        f"supported values: {', '.join(RESTART_POLICIES)}",
+    )
+    containers = f"{_of(role, 'template')}.?spec.?containers.orValue([])"
+    yield Rule(
+        f"{path}.template.spec.containers",
+        f"!{_role(role)}.hasValue() || size({containers}) > 0",
+        "must define at least one container",
+    )
+
+
+def _field_rules() -> Iterator[Rule]:
+    yield Rule("spec.slotsPerWorker", "self.?spec.?slotsPerWorker.orValue(1) >= 0", _NOT_NEGATIVE)
+    yield Rule(
+        f"{_RUN_POLICY}.cleanPodPolicy",
+        f"self.?spec.?runPolicy.?cleanPodPolicy.orValue('None') in {_listed(*CLEAN_POD_POLICIES)}",
+        f"supported values: {', '.join(CLEAN_POD_POLICIES)}",
+    )
+    for name in (
+        "ttlSecondsAfterFinished",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "schedulingPolicy.minAvailable",
+    ):
+        number = f"self.?spec.?runPolicy.?{name.replace('.', '.?')}.orValue(0)"
+        yield Rule(f"{_RUN_POLICY}.{name}", f"{number} >= 0", _NOT_NEGATIVE)
+    yield Rule(
+        f"{_RUN_POLICY}.managedBy",
+        f"self.?spec.?runPolicy.?managedBy.orValue('') in {_listed('', *MANAGERS)}",
+        f"supported values: {', '.join(MANAGERS)}",
+    )
+    yield Rule(
+        "spec.sshAuthMountPath",
+        # Not by way of optional values: the server forgets how long those are at most, and then
+        # takes the rule for too expensive.
+        "!has(self.spec) || !has(self.spec.sshAuthMountPath) || "
+        "!self.spec.sshAuthMountPath.contains(':')",
+        "must not contain ':'",
+    )
+
+
+def _role(role: str) -> str:
+    return f"self.?spec.?mpiReplicaSpecs[?'{role}']"
+
+
+def _of(role: str, field: str) -> str:
+    return f"{_role(role)}.?{field}"
+
+
+def _listed(*values: str) -> str:
+    return f"[{', '.join(repr(value) for value in values)}]"

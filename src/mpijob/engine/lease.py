@@ -1,0 +1,186 @@
+"""Leader election by a Lease: of several operators, one acts.
+
+Expected flow: a candidate looks at the Lease, and takes it where nobody holds it, where it was
+released, or where its holder has not renewed it for as long as the Lease says. Who holds it renews
+it, and stops acting before others may take it.
+
+Guarantees: two holders at once would need a clock that runs at less than two thirds of another's.
+How long a holder is silent is measured by our own clock from the moment at which we saw its last
+renewal, never by comparing its clock with ours.
+
+Source: client-go's `leaderelection`, for the record's fields and the order of the delays.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mpijob.api.manifest import version_of
+from mpijob.core.job import Manifest
+from mpijob.core.plan import Ref
+from mpijob.ports import Conflict, NotFound, Objects, Refused, Unreachable
+
+_log = logging.getLogger(__name__)
+
+#: As mpi-operator has them, so that the two give way to each other: how long a Lease holds without
+#: renewal, after how long without success a holder stops, and how often it tries (s).
+LEASE_S, RENEW_S, RETRY_S = 15, 5.0, 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Who stands for election, and where.
+
+    Args:
+        objects: Where the Lease is.
+        ref: Its address.
+        identity: What the holder is called: unique, and telling for people.
+        now: The wall clock, in UTC, for the record that people read.
+
+    """
+
+    objects: Objects
+    ref: Ref
+    identity: str
+    now: Callable[[], datetime]
+
+
+class Lost(Exception):
+    """The Lease could not be renewed in time: another may act from now on."""
+
+
+async def lead(candidate: Candidate, act: Callable[[], Awaitable[None]]) -> None:
+    """Wait for the Lease, then `act` while holding it; release it when `act` ends or is cancelled.
+
+    Raises:
+        Lost: the Lease was lost. `act` has been cancelled.
+
+    """
+    term = _Term(candidate)
+    await term.won()
+    _log.info("leading as %s", candidate.identity)
+    acting = asyncio.ensure_future(act())
+    keeping = asyncio.ensure_future(term.kept())
+    try:
+        await asyncio.wait((acting, keeping), return_when=asyncio.FIRST_COMPLETED)
+        if keeping.done():
+            acting.cancel()
+            await asyncio.wait((acting,))
+            keeping.result()
+        acting.result()
+    finally:
+        for task in (acting, keeping):
+            task.cancel()
+        await asyncio.wait((acting, keeping))
+        await term.released()
+
+
+class _Term:
+    """One candidate's view of one Lease."""
+
+    def __init__(self, candidate: Candidate) -> None:
+        self._candidate = candidate
+        self._seen: tuple[str, str] | None = None
+        self._seen_at = 0.0
+        self._version = ""
+
+    async def won(self) -> None:
+        """Return when the Lease is ours."""
+        while not await self._tried():  # noqa: ASYNC110 (nobody would wake us)
+            await asyncio.sleep(RETRY_S)
+
+    async def kept(self) -> None:
+        """Renew the Lease for ever. Raises Lost where that fails for too long."""
+        loop = asyncio.get_running_loop()
+        renewed_at = loop.time()
+        while True:
+            await asyncio.sleep(RETRY_S)
+            try:
+                async with asyncio.timeout(RENEW_S):
+                    await self._written(renewing=True)
+                renewed_at = loop.time()
+            except (Conflict, NotFound) as taken:
+                raise Lost(f"the lease was taken: {taken}") from taken
+            except (Unreachable, Refused, TimeoutError) as failure:
+                _log.warning("the lease was not renewed: %s", failure)
+                if loop.time() - renewed_at + RETRY_S + RENEW_S > LEASE_S:
+                    raise Lost(f"the lease could not be renewed: {failure}") from failure
+
+    async def released(self) -> None:
+        """Give the Lease back, so that a successor need not wait for its end."""
+        if not self._version:
+            return
+        spec = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._now()}
+        objects, ref = self._candidate.objects, self._candidate.ref
+        try:
+            await objects.patch(ref, {"spec": spec}, version=self._version)
+        except (Conflict, NotFound, Refused, Unreachable) as failure:
+            _log.info("the lease was not released: %s", failure)
+
+    async def _tried(self) -> bool:
+        try:
+            lease = await self._candidate.objects.get(self._candidate.ref)
+        except NotFound:
+            return await self._made()
+        except (Unreachable, Refused) as failure:
+            _log.warning("the lease cannot be read: %s", failure)
+            return False
+        self._version = lease["metadata"]["resourceVersion"]
+        if not self._free(lease.get("spec") or {}):
+            self._version = ""
+            return False
+        try:
+            await self._written(renewing=False)
+        except (Conflict, NotFound, Unreachable, Refused) as failure:
+            _log.info("the lease was not won: %s", failure)
+            self._version = ""
+            return False
+        return True
+
+    def _free(self, spec: Manifest) -> bool:
+        """Say whether nobody holds the Lease, or its holder has been silent for too long."""
+        holder = spec.get("holderIdentity") or ""
+        if holder in ("", self._candidate.identity):
+            return True
+        now = asyncio.get_running_loop().time()
+        seen = (holder, str(spec.get("renewTime")))
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, now
+            return False
+        return now - self._seen_at > float(spec.get("leaseDurationSeconds") or LEASE_S)
+
+    async def _made(self) -> bool:
+        ref = self._candidate.ref
+        lease = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"namespace": ref.namespace, "name": ref.name},
+            "spec": self._spec(renewing=False),
+        }
+        try:
+            made = await self._candidate.objects.create(lease)
+        except (Conflict, Unreachable, Refused, NotFound) as failure:
+            _log.info("the lease was not won: %s", failure)
+            return False
+        self._version = version_of(made)
+        return True
+
+    async def _written(self, *, renewing: bool) -> None:
+        candidate, fields = self._candidate, {"spec": self._spec(renewing=renewing)}
+        told = await candidate.objects.patch(candidate.ref, fields, version=self._version)
+        self._version = version_of(told)
+
+    def _spec(self, *, renewing: bool) -> dict[str, Any]:
+        now = self._now()
+        spec: dict[str, Any] = {
+            "holderIdentity": self._candidate.identity,
+            "leaseDurationSeconds": LEASE_S,
+            "renewTime": now,
+        }
+        return spec if renewing else {**spec, "acquireTime": now}
+
+    def _now(self) -> str:
+        return self._candidate.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")

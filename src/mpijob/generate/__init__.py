@@ -1,0 +1,1 @@
+"""Manifests that people apply: settings in, objects out, and nothing else happens."""

@@ -1,0 +1,55 @@
+"""What a person chooses of an installation."""
+
+from dataclasses import dataclass
+
+from mpijob import __version__
+from mpijob.api.crd import STORED
+
+#: What the operator's Deployment, account and roles are called. Not as mpi-operator calls its own,
+#: so that neither is taken for the other.
+NAME = "mpijob-operator"
+#: Where the operator lives unless told otherwise: mpi-operator's namespace, where its Lease is.
+NAMESPACE = "mpi-operator"
+IMAGE = f"mpijob/operator:{__version__}"
+
+HEALTH_PORT = 8080
+METRICS_PORT = 9090
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An operator in a cluster.
+
+    Args:
+        namespace: Where it lives, and where its Lease is.
+        watched: The only namespace that it looks after; "" for all.
+        served: The versions of MPIJob that the API server is to serve.
+        known: Further versions that the server has stored objects of, and must go on knowing.
+        image: The operator's image.
+        replicas: How many processes stand ready; one of them acts.
+        gang: `--gang-scheduling` of the operator: "volcano", or a scheduler's name; "" for none.
+        cluster_domain: The cluster's DNS domain, for host files; "" for short names.
+        network_policies: Whether to say who may reach the operator, and the pods of jobs.
+
+    """
+
+    namespace: str = NAMESPACE
+    watched: str = ""
+    served: tuple[str, ...] = (STORED,)
+    known: tuple[str, ...] = ()
+    image: str = IMAGE
+    replicas: int = 2
+    gang: str = ""
+    cluster_domain: str = ""
+    network_policies: bool = True
+
+
+#: By these a person, a Service and a Deployment find the operator's pods.
+SELECTOR = {"app.kubernetes.io/name": NAME}
+#: On every object that an installation makes.
+LABELS = {
+    **SELECTOR,
+    "app.kubernetes.io/component": "operator",
+    "app.kubernetes.io/part-of": "mpijob",
+    "app.kubernetes.io/managed-by": "mpijob",
+}

@@ -1,0 +1,75 @@
+"""The port `Objects` over HTTP."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+
+from mpijob.core.job import Manifest
+from mpijob.core.plan import Kind, Ref
+from mpijob.kube.client import MERGE_PATCH, Client
+from mpijob.kube.resources import Paths
+from mpijob.kube.watch import Watch
+from mpijob.ports import Change, NotFound
+
+_encode = msgspec.json.Encoder().encode
+
+
+class KubeObjects:
+    """The objects of a real cluster.
+
+    Answers are handed on as the bytes that came: the engine reads of them what it needs.
+    """
+
+    def __init__(
+        self, client: Client, paths: Paths, selectors: Mapping[Kind, str] | None = None
+    ) -> None:
+        """`selectors` narrows the watches of some kinds, by label."""
+        self._client = client
+        self._paths = paths
+        self._selectors = dict(selectors or {})
+
+    async def get(self, ref: Ref) -> Manifest:
+        """Return the object as the server itself has it. Raises NotFound, Unreachable."""
+        answer = await self._client.request("GET", self._paths.object(ref))
+        return msgspec.json.decode(answer, type=dict[str, object])
+
+    async def create(self, manifest: Manifest) -> Manifest | bytes:
+        """Store a new object and return it as stored. Raises Conflict where the name is taken."""
+        kind, namespace = Kind(manifest["kind"]), manifest["metadata"].get("namespace", "")
+        path = self._paths.new(kind, namespace)
+        return await self._client.request("POST", path, body=_encode(manifest))
+
+    async def patch(
+        self, ref: Ref, fields: Manifest, *, version: str = "", subresource: str = ""
+    ) -> Manifest | bytes:
+        """Merge `fields` (JSON merge patch) and return the object as it is now.
+
+        Raises Conflict where `version` is given and not the latest, NotFound where it is gone.
+        """
+        body = dict(fields)
+        if version:
+            body["metadata"] = {**body.get("metadata", {}), "resourceVersion": version}
+        path = self._paths.object(ref, subresource)
+        return await self._client.request(
+            "PATCH", path, body=_encode(body), content_type=MERGE_PATCH
+        )
+
+    async def delete(self, ref: Ref, *, uid: str = "") -> None:
+        """Delete the object, in the background with all it owns.
+
+        Where it is gone already, do nothing; where the name now belongs to another uid than
+        `uid`, raise Conflict.
+        """
+        body: dict[str, object] = {"propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        try:
+            await self._client.request("DELETE", self._paths.object(ref), body=_encode(body))
+        except NotFound:
+            return
+
+    def watch(self, kind: Kind) -> AsyncIterator[Change]:
+        """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising."""
+        selector = self._selectors.get(kind, "")
+        query = {"labelSelector": selector} if selector else {}
+        return Watch(self._client, self._paths.collection(kind), query).changes()

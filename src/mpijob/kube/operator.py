@@ -1,0 +1,160 @@
+"""The operator on a cluster: client, election, engine and probes, put together and run."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mpijob.core import names
+from mpijob.core.config import Config
+from mpijob.core.plan import Kind, Ref
+from mpijob.engine.cache import CHILD_KINDS
+from mpijob.engine.control import Engine, Outside
+from mpijob.engine.lease import Candidate, Lost, lead
+from mpijob.keys import DrawnKeys
+from mpijob.kube.client import Client, Pace
+from mpijob.kube.config import Connection
+from mpijob.kube.metrics import registry
+from mpijob.kube.objects import KubeObjects
+from mpijob.kube.resources import Paths
+from mpijob.kube.serving import Health, served
+
+_log = logging.getLogger(__name__)
+
+LEASE = "mpi-operator"
+
+#: Every pod that any of the operators made bears one of these; the other children bear ours.
+_SELECTORS = {
+    Kind.POD: f"{names.OPERATOR_NAME_LABEL} in ({names.OPERATOR_NAME},mpijob-controller)",
+    Kind.SERVICE: names.CHILD_LABEL,
+    Kind.CONFIG_MAP: names.CHILD_LABEL,
+    Kind.SECRET: names.CHILD_LABEL,
+    Kind.JOB: names.CHILD_LABEL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an operator runs.
+
+    Args:
+        config: What holds for every job.
+        namespace: The only namespace to look after; "" for all.
+        lock_namespace: Where the Lease is.
+        workers: How many jobs are looked at, at the same time.
+        requests_at_once: How many requests may be under way.
+        requests_per_s: How many may be begun a second; 0 leaves that to the server's fairness.
+        health_port, metrics_port: Where probes and metrics are served; 0 for nowhere.
+
+    """
+
+    config: Config
+    namespace: str = ""
+    lock_namespace: str = "mpi-operator"
+    workers: int = 16
+    requests_at_once: int = 64
+    requests_per_s: float = 0.0
+    health_port: int = 8080
+    metrics_port: int = 0
+
+
+async def run(connection: Connection, settings: Settings) -> bool:
+    """Run an operator until it is told to stop; return whether it ended as it should.
+
+    SIGTERM and SIGINT end it: what is under way is cut off (every step may be), and the Lease is
+    released, so that a successor takes over at once. It ends badly where the Lease is lost.
+    """
+    pace = Pace(settings.requests_at_once, settings.requests_per_s)
+    async with Client(connection, pace, agent="mpi-operator") as client:
+        operator = _Operator(client, settings)
+        metrics = registry(operator.engine, client, lambda: operator.leads)
+        health = Health(lambda: True, lambda: not operator.leads or operator.synced)
+        async with served(
+            health,
+            metrics,
+            health_port=settings.health_port,
+            metrics_port=settings.metrics_port,
+        ):
+            leading = asyncio.ensure_future(operator.lead())
+            with _stopped_by_signals(leading):
+                try:
+                    await leading
+                except asyncio.CancelledError:
+                    _log.info("stopped")
+                    return True
+                except Lost as lost:
+                    _log.error("%s", lost)
+                    return False
+    return False
+
+
+class _Operator:
+    """One process's part: it waits for the Lease, and acts while it holds it."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        gang = settings.config.gang
+        paths = Paths(gang=gang.value if gang else "", namespace=settings.namespace)
+        kinds = CHILD_KINDS if gang else tuple(k for k in CHILD_KINDS if k not in _GANG_KINDS)
+        self._objects = KubeObjects(client, paths, _SELECTORS)
+        self._settings = settings
+        self.leads = False
+        outside = Outside(self._objects, DrawnKeys(), _now)
+        self.engine = Engine(outside, settings.config, kinds=kinds, workers=settings.workers)
+
+    @property
+    def synced(self) -> bool:
+        """Whether every watch has told all there is."""
+        return self.engine.synced.is_set()
+
+    async def lead(self) -> None:
+        """Wait for the Lease and act. Raises Lost."""
+        ref = Ref(Kind.LEASE, self._settings.lock_namespace, LEASE)
+        identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+        _log.info("waiting for the lease %s/%s", ref.namespace, ref.name)
+        await lead(Candidate(self._objects, ref, identity, lambda: datetime.now(UTC)), self._act)
+
+    async def _act(self) -> None:
+        self.leads = True
+        # What is there by now lives as long as the process: the collector need not look at it
+        # again, and short-lived answers are freed without its help.
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
+        try:
+            await self.engine.run()
+        finally:
+            self.leads = False
+
+
+#: Only gang scheduling asks for these, and the rights to see them.
+_GANG_KINDS = (Kind.POD_GROUP, Kind.PRIORITY_CLASS)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@contextmanager
+def _stopped_by_signals(task: "asyncio.Future[None]") -> Iterator[None]:
+    """Have the first signal cancel `task`, and the second one end the process."""
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        if task.cancelling() if isinstance(task, asyncio.Task) else False:
+            os._exit(128 + number)
+        task.cancel()
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

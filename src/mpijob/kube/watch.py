@@ -1,0 +1,202 @@
+"""A watch that goes on: list, follow, resume, and list anew where the server has forgotten.
+
+Expected flow: the list is read page by page and told as ADDED, then SYNCED. The stream is followed
+from the list's version; bookmarks move that version on, so that a stream that ends (servers end
+them every few minutes) is taken up where it was. Where the server no longer knows that version
+(410), the list is read anew, and what is no longer in it is told as DELETED.
+
+Guarantees: no change is lost between two lists but those that cancel out; a stream that is silent
+for longer than bookmarks come (a half-open connection) is given up and taken up anew.
+
+Assumptions: resource versions are opaque; nothing is compared but for equality.
+"""
+
+import logging
+import random
+from asyncio import sleep
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+
+from mpijob.kube.client import Client, Expired
+from mpijob.ports import Change, ChangeType, NotFound, Refused, Unreachable
+
+_log = logging.getLogger(__name__)
+
+PAGE_SIZE = 500
+#: How long the server is asked to keep a stream open, in seconds, with some spread.
+_STREAM_S = (240, 300)
+#: Servers send bookmarks about once a minute; a silence of more than this is a dead connection.
+_IDLE_S = 150.0
+_BACKOFF_S = (0.2, 30.0)
+
+
+class _Owner(msgspec.Struct, gc=False):
+    uid: str = ""
+    kind: str = ""
+    name: str = ""
+    controller: bool = False
+
+
+class _Meta(msgspec.Struct, rename="camel", gc=False):
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+    labels: dict[str, str] | None = None
+    owner_references: list[_Owner] | None = None
+
+
+class _Object(msgspec.Struct, gc=False):
+    metadata: _Meta
+
+
+class _ListMeta(msgspec.Struct, rename={"resource_version": "resourceVersion", "more": "continue"}):
+    resource_version: str = ""
+    more: str = ""
+
+
+class _List(msgspec.Struct):
+    metadata: _ListMeta
+    items: list[msgspec.Raw] = []
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str
+    object: msgspec.Raw
+
+
+class _Status(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+
+
+_Key = tuple[str, str]
+
+
+class Watch:
+    """The changes of one list, for ever."""
+
+    def __init__(self, client: Client, path: str, query: Mapping[str, str] | None = None) -> None:
+        """`query` narrows the list: `labelSelector`, `fieldSelector`."""
+        self._client = client
+        self._path = path
+        self._query = dict(query or {})
+        self._known: dict[_Key, _Meta] = {}
+        self._version = ""
+        self._failures = 0
+        self._told_synced = False
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Yield all there is, SYNCED, then every change. Raises Refused where we may not watch."""
+        while True:
+            try:
+                if not self._version:
+                    async for change in self._listed():
+                        yield change
+                    if not self._told_synced:
+                        self._told_synced = True
+                        yield Change(ChangeType.SYNCED, {})
+                async for change in self._followed():
+                    self._failures = 0
+                    yield change
+            except (Expired, NotFound) as gone:
+                self._version = ""
+                _log.info("%s: listed anew: %s", self._path, gone)
+                await self._pause()
+            except Unreachable as broken:
+                _log.warning("%s: %s", self._path, broken)
+                await self._pause()
+            except Refused as refusal:
+                # Rights may be on their way (an install that is not complete): told, and tried.
+                _log.error("%s: %s", self._path, refusal)
+                await self._pause()
+
+    async def _listed(self) -> AsyncIterator[Change]:
+        """Read the list and tell how it differs from what was known."""
+        there: dict[_Key, _Meta] = {}
+        more = ""
+        while True:
+            query = {**self._query, "limit": str(PAGE_SIZE)}
+            if more:
+                query["continue"] = more
+            page = msgspec.json.decode(
+                await self._client.request("GET", self._path, query=query), type=_List
+            )
+            for raw in page.items:
+                meta = msgspec.json.decode(raw, type=_Object).metadata
+                key = (meta.namespace, meta.name)
+                there[key] = meta
+                old = self._known.get(key)
+                if old is None or old.resource_version != meta.resource_version:
+                    yield Change(ChangeType.ADDED, bytes(raw))
+            more = page.metadata.more
+            if not more:
+                break
+        for key, meta in self._known.items():
+            if key not in there:
+                yield _departed(meta)
+        self._known = there
+        self._version = page.metadata.resource_version
+
+    async def _followed(self) -> AsyncIterator[Change]:
+        """Follow the stream from the last version, until it ends."""
+        query = {
+            **self._query,
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": str(random.randint(*_STREAM_S)),
+        }
+        unread = bytearray()
+        async with self._client.stream(self._path, query, idle_s=_IDLE_S) as pieces:
+            async for piece in pieces:
+                unread += piece
+                *lines, rest = unread.split(b"\n")
+                unread = rest
+                for line in lines:
+                    change = self._understood(bytes(line)) if line else None
+                    if change is not None:
+                        yield change
+
+    def _understood(self, line: bytes) -> Change | None:
+        event = msgspec.json.decode(line, type=_Event)
+        if event.type == "ERROR":
+            status = msgspec.json.decode(event.object, type=_Status)
+            if status.code == 410:
+                raise Expired(status.message)
+            raise Unreachable(f"watch {self._path}: {status.message}")
+        meta = msgspec.json.decode(event.object, type=_Object).metadata
+        self._version = meta.resource_version
+        if event.type == "BOOKMARK":
+            return None
+        key = (meta.namespace, meta.name)
+        if event.type == "DELETED":
+            self._known.pop(key, None)
+        else:
+            self._known[key] = meta
+        return Change(ChangeType(event.type), bytes(event.object))
+
+    async def _pause(self) -> None:
+        least, most = _BACKOFF_S
+        await sleep(min(least * 2.0**self._failures, most) * random.uniform(0.8, 1.2))
+        self._failures = min(self._failures + 1, 10)
+
+
+def _departed(meta: _Meta) -> Change:
+    """Return the end of an object that was gone when the list was read anew.
+
+    What the cache files it under is all that is left to tell of it.
+    """
+    owners = [
+        {"uid": o.uid, "kind": o.kind, "name": o.name, "controller": o.controller}
+        for o in meta.owner_references or ()
+    ]
+    told = {
+        "metadata": {
+            "name": meta.name,
+            "namespace": meta.namespace,
+            "labels": meta.labels or {},
+            "ownerReferences": owners,
+        }
+    }
+    return Change(ChangeType.DELETED, told)

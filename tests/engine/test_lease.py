@@ -1,0 +1,172 @@
+"""Election: of several candidates one acts, in virtual time."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+
+from mpijob.cluster.store import Store
+from mpijob.core.plan import Kind, Ref
+from mpijob.engine.lease import LEASE_S, Candidate, Lost, lead
+from mpijob.ports import Unreachable
+from mpijob.sim.loop import play
+from mpijob.testing.memory import MemoryObjects
+from mpijob.testing.worlds import NOON
+
+REF = Ref(Kind.LEASE, "mpi-operator", "mpi-operator")
+
+
+class Flaky(MemoryObjects):
+    """An API server that can be cut off."""
+
+    cut = False
+
+    async def patch(self, ref, fields, *, version="", subresource=""):
+        if self.cut:
+            raise Unreachable("cut off")
+        return await super().patch(ref, fields, version=version, subresource=subresource)
+
+
+def now():
+    return NOON + timedelta(seconds=asyncio.get_running_loop().time())
+
+
+class Stage:
+    """Candidates for one Lease, and who acts when."""
+
+    def __init__(self):
+        self.store = Store()
+        self.acting = []
+        self.most = 0
+        self.won = asyncio.Event()
+
+    def candidate(self, name, objects=None):
+        return Candidate(objects or Flaky(self.store, now), REF, name, now)
+
+    async def act(self, name):
+        self.acting.append(name)
+        self.most = max(self.most, len(self.acting))
+        self.won.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.acting.remove(name)
+
+    def stands(self, name, objects=None):
+        return asyncio.ensure_future(lead(self.candidate(name, objects), lambda: self.act(name)))
+
+
+async def ended(*tasks):
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+def test_the_first_to_come_acts():
+    async def scene():
+        stage = Stage()
+        task = stage.stands("a")
+        await stage.won.wait()
+        acting = list(stage.acting)
+        await ended(task)
+        return acting
+
+    assert play(scene(), Random(0)) == ["a"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_never_do_two_act_at_once(seed):
+    async def scene():
+        stage = Stage()
+        tasks = [stage.stands(name) for name in "abc"]
+        await asyncio.sleep(600)
+        most = stage.most
+        await ended(*tasks)
+        return most
+
+    assert play(scene(), Random(seed)) == 1
+
+
+def took_over(stop):
+    """Seconds from the end of the first holder to the beginning of the second's."""
+
+    async def scene():
+        stage = Stage()
+        objects = Flaky(stage.store, now)
+        first = stage.stands("a", objects)
+        await stage.won.wait()
+        second = stage.stands("b")
+        await asyncio.sleep(60)
+        stage.won.clear()
+        at = asyncio.get_running_loop().time()
+        await stop(first, objects)
+        await stage.won.wait()
+        waited = asyncio.get_running_loop().time() - at
+        await ended(first, second)
+        return waited
+
+    return play(scene(), Random(0))
+
+
+async def stopped(task, objects):
+    await ended(task)
+
+
+async def killed(task, objects):
+    objects.cut = True
+    await ended(task)
+
+
+def test_a_holder_that_stops_makes_way_at_once():
+    assert took_over(stopped) <= 4
+
+
+def test_a_holder_that_is_gone_is_waited_for_as_long_as_the_lease_says():
+    assert LEASE_S - 4 <= took_over(killed) <= LEASE_S + 4
+
+
+def test_a_holder_that_cannot_renew_stops_before_others_may_act():
+    async def scene():
+        stage = Stage()
+        objects = Flaky(stage.store, now)
+        task = stage.stands("a", objects)
+        await stage.won.wait()
+        at = asyncio.get_running_loop().time()
+        objects.cut = True
+        with pytest.raises(Lost):
+            await task
+        return asyncio.get_running_loop().time() - at, list(stage.acting)
+
+    took_s, acting = play(scene(), Random(0))
+    assert (took_s < LEASE_S, acting) == (True, [])
+
+
+def test_a_holder_whose_lease_is_taken_stops():
+    async def scene():
+        stage = Stage()
+        task = stage.stands("a")
+        await stage.won.wait()
+        thief = Flaky(stage.store, now)
+        await thief.patch(REF, {"spec": {"holderIdentity": "thief"}})
+        with pytest.raises(Lost, match="taken"):
+            await task
+        return stage.acting
+
+    assert play(scene(), Random(0)) == []
+
+
+def test_a_clock_that_is_hours_off_does_not_take_a_living_lease():
+    async def scene():
+        stage = Stage()
+        first = stage.stands("a")
+        await stage.won.wait()
+        far = datetime(2030, 1, 1, tzinfo=UTC)
+        skewed = Candidate(Flaky(stage.store, now), REF, "b", lambda: far)
+        second = asyncio.ensure_future(lead(skewed, lambda: stage.act("b")))
+        await asyncio.sleep(600)
+        acting = list(stage.acting)
+        await ended(first, second)
+        return acting
+
+    assert play(scene(), Random(0)) == ["a"]

@@ -1,0 +1,32 @@
+"""What an operator counts."""
+
+from dataclasses import replace
+
+from mpijob.core.report import next_status
+from mpijob.core.status import JobStatus
+from mpijob.engine.tally import Histogram, Tally
+from mpijob.testing.worlds import NOON, fresh, job, running, seconds_later
+
+
+def test_a_job_is_counted_when_it_is_created_and_when_it_runs():
+    created = next_status(fresh(job()), NOON)
+    runs = next_status(running(replace(job(), status=created)), seconds_later(3))
+    tally = Tally()
+    tally.told(JobStatus(), created, NOON)
+    tally.told(created, runs, seconds_later(3))
+    tally.told(runs, runs, seconds_later(9))
+    assert (tally.created, tally.start_s.sum, sum(tally.start_s.counts)) == (1, 3.0, 1)
+
+
+def test_looks_are_counted_by_how_they_ended():
+    tally = Tally()
+    tally.looked("done", 0.002)
+    tally.looked("failed", 0.2)
+    assert (tally.looks, sum(tally.look_s.counts)) == ({"done": 1, "failed": 1}, 2)
+
+
+def test_a_bucket_holds_what_is_no_more_than_its_bound():
+    histogram = Histogram((1.0, 2.0))
+    for value in (0.5, 1.0, 1.5, 3.0):
+        histogram.add(value)
+    assert histogram.counts == [2, 1, 1]

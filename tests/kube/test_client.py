@@ -1,0 +1,133 @@
+"""Requests: what is retried, what is refused, and in which words."""
+
+import pytest
+from aiohttp import web
+
+from mpijob.kube.client import Client, Expired, Pace
+from mpijob.kube.config import Connection
+from mpijob.kube.credentials import Anonymous
+from mpijob.ports import Conflict, NotFound, Refused, Unreachable
+
+
+def status(code, message="", **headers):
+    body = {"kind": "Status", "code": code, "message": message}
+    return web.json_response(body, status=code, headers=headers)
+
+
+async def one(client):
+    return await client.request("GET", "/api/v1/pods")
+
+
+REFUSALS = {
+    "a conflict": (409, Conflict),
+    "a missing object": (404, NotFound),
+    "a version that is forgotten": (410, Expired),
+    "an invalid object": (422, Refused),
+    "no rights": (403, Refused),
+    "a server in trouble": (500, Unreachable),
+}
+
+
+@pytest.mark.parametrize(("code", "error"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_is_told_in_the_servers_words(asked, code, error):
+    with pytest.raises(error, match="the server says so"):
+        asked(one, status(code, "the server says so"))
+
+
+def test_a_refusal_that_is_no_status_is_told_too(asked):
+    with pytest.raises(Unreachable, match="bad gateway"):
+        asked(one, web.Response(status=502, text="bad gateway"))
+
+
+def test_an_answer_is_handed_on_as_it_came(asked):
+    answer, _ = asked(one, web.Response(body=b'{"a": 1}'))
+    assert answer == b'{"a": 1}'
+
+
+def test_a_busy_server_is_asked_again_after_as_long_as_it_says(asked):
+    busy = [status(429, "later", **{"Retry-After": "0"}) for _ in range(2)]
+    answer, server = asked(one, *busy, web.Response(body=b"{}"))
+    assert (answer, len(server.asked)) == (b"{}", 3)
+
+
+def test_a_server_that_stays_busy_is_given_up(asked):
+    busy = [status(429, "later", **{"Retry-After": "0"}) for _ in range(20)]
+    with pytest.raises(Unreachable, match="later"):
+        asked(one, *busy)
+
+
+class Turning:
+    """A token that is another one once the first was not taken."""
+
+    def __init__(self):
+        self.token = "old"
+
+    async def headers(self):
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def forget(self):
+        self.token = "new"
+
+
+def test_credentials_that_were_not_taken_are_drawn_anew(asked):
+    answer, server = asked(
+        one, status(401, "who?"), web.Response(body=b"{}"), credentials=Turning()
+    )
+    assert (answer, server.headers["Authorization"]) == (b"{}", "Bearer new")
+
+
+def test_credentials_are_drawn_anew_but_once(asked):
+    with pytest.raises(Refused, match="who"):
+        asked(one, status(401, "who?"), status(401, "who?"), credentials=Turning())
+
+
+def test_a_cut_connection_is_unreachable(asked):
+    async def cut(request):
+        request.transport.close()
+        return web.Response()
+
+    with pytest.raises(Unreachable):
+        asked(one, cut)
+
+
+def test_a_server_that_is_not_there_is_unreachable():
+    import asyncio
+
+    async def scene():
+        place = Connection("http://127.0.0.1:9", None, Anonymous())
+        async with Client(place) as client:
+            await one(client)
+
+    with pytest.raises(Unreachable, match="GET /api/v1/pods"):
+        asyncio.run(scene())
+
+
+def test_requests_are_counted_by_verb_and_answer(asked):
+    async def two(client):
+        await one(client)
+        with pytest.raises(NotFound):
+            await one(client)
+        return dict(client.requests)
+
+    counted, _ = asked(two, web.Response(body=b"{}"), status(404))
+    assert counted == {("GET", 200): 1, ("GET", 404): 1}
+
+
+def test_a_pace_lets_so_many_through_at_once():
+    import asyncio
+
+    async def scene():
+        pace, together, most = Pace(2), 0, 0
+
+        async def pass_through():
+            nonlocal together, most
+            async with pace:
+                together += 1
+                most = max(most, together)
+                await asyncio.sleep(0)
+                together -= 1
+
+        await asyncio.gather(*(pass_through() for _ in range(10)))
+        return most
+
+    assert asyncio.run(scene()) == 2

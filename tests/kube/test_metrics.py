@@ -1,0 +1,99 @@
+"""Metrics and probes, as they are scraped and asked."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from prometheus_client import generate_latest
+
+from mpijob.cluster.store import Store
+from mpijob.core.config import Config
+from mpijob.core.plan import Kind
+from mpijob.core.report import next_status
+from mpijob.core.status import JobStatus
+from mpijob.engine.control import Engine, Outside
+from mpijob.kube.client import Client
+from mpijob.kube.config import Connection
+from mpijob.kube.credentials import Anonymous
+from mpijob.kube.metrics import registry
+from mpijob.kube.serving import Health, served
+from mpijob.ports import Change, ChangeType
+from mpijob.testing.memory import MemoryObjects
+from mpijob.testing.worlds import NOON, fresh, job
+
+
+class NoKeys:
+    """Draws nothing."""
+
+    async def draw(self, content, key_type, job):
+        return {}
+
+
+def operator():
+    outside = Outside(MemoryObjects(Store(), lambda: NOON), NoKeys(), lambda: NOON)
+    client = Client(Connection("http://127.0.0.1:1", None, Anonymous()))
+    return Engine(outside, Config()), client
+
+
+def scraped(engine, client, *, leads=True):
+    return generate_latest(registry(engine, client, lambda: leads)).decode()
+
+
+def manifest(status):
+    template = {"spec": {"containers": [{"name": "mpi", "image": "x"}]}}
+    return {
+        "apiVersion": "kubeflow.org/v2beta1",
+        "kind": "MPIJob",
+        "metadata": {"name": "pi", "namespace": "default", "uid": "u", "resourceVersion": "1"},
+        "spec": {"mpiReplicaSpecs": {"Launcher": {"replicas": 1, "template": template}}},
+        "status": status,
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mpi_operator_jobs_created_total 1.0",
+        "mpi_operator_jobs_successful_total 0.0",
+        "mpi_operator_jobs_failed_total 0.0",
+        "mpi_operator_is_leader 1.0",
+        "mpijob_queue_depth 0.0",
+        'mpijob_api_requests_total{code="200",verb="GET"} 3.0',
+        'mpijob_looks_total{result="done"} 1.0',
+        'mpijob_look_seconds_bucket{le="+Inf"} 1.0',
+    ],
+)
+def test_a_scrape_has(name):
+    engine, client = operator()
+    engine.tally.told(JobStatus(), next_status(fresh(job()), NOON), NOON)
+    engine.tally.looked("done", 0.1)
+    client.requests["GET", 200] = 3
+    assert name in scraped(engine, client)
+
+
+def test_a_jobs_series_goes_with_the_job_defect_24():
+    engine, client = operator()
+    here = manifest({"replicaStatuses": {"Launcher": {"active": 1}}})
+    series = 'mpi_operator_job_info{launcher="pi-launcher",namespace="default"} 1.0'
+    engine.cache.apply(Kind.MPI_JOB, Change(ChangeType.ADDED, here))
+    before = series in scraped(engine, client)
+    engine.cache.apply(Kind.MPI_JOB, Change(ChangeType.DELETED, here))
+    assert (before, series in scraped(engine, client)) == (True, False)
+
+
+def test_probes_tell_what_is_so(unused_tcp_port_of_loopback):
+    engine, client = operator()
+    port = unused_tcp_port_of_loopback
+
+    async def scene():
+        health = Health(lambda: True, lambda: False)
+        numbers = registry(engine, client, lambda: False)
+        async with (
+            served(health, numbers, health_port=port, metrics_port=0),
+            aiohttp.ClientSession() as session,
+        ):
+            paths = ("/healthz", "/healthz/leaderElection", "/readyz")
+            answers = [await session.get(f"http://127.0.0.1:{port}{path}") for path in paths]
+            return [answer.status for answer in answers]
+
+    assert asyncio.run(scene()) == [200, 200, 503]

@@ -1,0 +1,67 @@
+"""The port over HTTP: which request each call becomes."""
+
+import json
+
+import pytest
+from aiohttp import web
+
+from mpijob.core.plan import Kind, Ref
+from mpijob.kube.objects import KubeObjects
+from mpijob.kube.resources import Paths
+from mpijob.ports import Conflict
+
+POD = Ref(Kind.POD, "team", "a")
+ONE = "/api/v1/namespaces/team/pods/a"
+
+
+def sent(asked, call, answer=None):
+    """The one request that a call becomes: method, path, body."""
+
+    async def scene(client):
+        return await call(KubeObjects(client, Paths()))
+
+    _, server = asked(scene, answer or web.json_response({"metadata": {}}))
+    method, path, _, body = server.asked[0]
+    return method, path, json.loads(body or b"null")
+
+
+def test_a_creation_is_posted(asked):
+    manifest = {"kind": "Pod", "metadata": {"namespace": "team", "name": "a"}}
+    assert sent(asked, lambda objects: objects.create(manifest)) == (
+        "POST",
+        "/api/v1/namespaces/team/pods",
+        manifest,
+    )
+
+
+def test_a_patch_bears_the_version_that_it_was_decided_on(asked):
+    fields = {"metadata": {"labels": {"a": "b"}}}
+    assert sent(asked, lambda objects: objects.patch(POD, fields, version="7")) == (
+        "PATCH",
+        ONE,
+        {"metadata": {"labels": {"a": "b"}, "resourceVersion": "7"}},
+    )
+
+
+def test_a_status_is_patched_by_its_subresource(asked):
+    call = lambda objects: objects.patch(POD, {"status": {}}, subresource="status")  # noqa: E731
+    assert sent(asked, call)[1] == f"{ONE}/status"
+
+
+def test_a_deletion_names_the_uid_that_it_means(asked):
+    assert sent(asked, lambda objects: objects.delete(POD, uid="u")) == (
+        "DELETE",
+        ONE,
+        {"propagationPolicy": "Background", "preconditions": {"uid": "u"}},
+    )
+
+
+def test_what_is_gone_already_is_deleted(asked):
+    answer = web.json_response({"message": "not found"}, status=404)
+    assert sent(asked, lambda objects: objects.delete(POD), answer)[0] == "DELETE"
+
+
+def test_a_namesake_is_not_deleted(asked):
+    answer = web.json_response({"message": "the UID in the precondition differs"}, status=409)
+    with pytest.raises(Conflict, match="precondition"):
+        sent(asked, lambda objects: objects.delete(POD, uid="u"), answer)

@@ -1,0 +1,159 @@
+"""Watches: what was there, what changes, and what is done when the stream ends."""
+
+import asyncio
+import json
+
+from aiohttp import web
+
+from mpijob.kube import watch
+from mpijob.kube.watch import Watch
+
+
+def pod(name, version, **meta):
+    return {"metadata": {"name": name, "namespace": "default", "resourceVersion": version, **meta}}
+
+
+def listed(version, *pods, more=""):
+    return web.json_response(
+        {"metadata": {"resourceVersion": version, "continue": more}, "items": list(pods)}
+    )
+
+
+def stream(*events):
+    """A stream of these events that then ends."""
+
+    async def answer(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for kind, body in events:
+            line = json.dumps({"type": kind, "object": body}) + "\n"
+            # In two pieces, as networks do.
+            await response.write(line[:20].encode())
+            await response.write(line[20:].encode())
+        return response
+
+    return answer
+
+
+def changes(count):
+    """A scene that takes so many changes from a watch, as (type, name, version)."""
+
+    async def scene(client):
+        taken = []
+        following = Watch(client, "/api/v1/pods").changes()
+        async for change in following:
+            body = change.manifest
+            body = json.loads(body) if isinstance(body, bytes) else body
+            meta = body.get("metadata", {})
+            taken.append((change.type.value, meta.get("name"), meta.get("resourceVersion")))
+            if len(taken) == count:
+                await following.aclose()
+                return taken
+        return taken
+
+    return scene
+
+
+def test_what_is_there_comes_first_then_what_changes(asked):
+    told, server = asked(
+        changes(4),
+        listed("5", pod("a", "1"), pod("b", "2")),
+        stream(("MODIFIED", pod("a", "6"))),
+    )
+    assert (told, server.asked[1][2]["resourceVersion"]) == (
+        [
+            ("ADDED", "a", "1"),
+            ("ADDED", "b", "2"),
+            ("SYNCED", None, None),
+            ("MODIFIED", "a", "6"),
+        ],
+        "5",
+    )
+
+
+def test_a_long_list_is_read_page_by_page(asked):
+    told, server = asked(
+        changes(3), listed("5", pod("a", "1"), more="next"), listed("5", pod("b", "2"))
+    )
+    assert ([row[1] for row in told], server.asked[1][2]["continue"]) == (["a", "b", None], "next")
+
+
+def test_a_stream_that_ends_is_taken_up_where_it_was(asked):
+    _, server = asked(
+        changes(3),
+        listed("5"),
+        stream(("ADDED", pod("a", "6")), ("BOOKMARK", pod("", "9"))),
+        stream(("ADDED", pod("b", "10"))),
+    )
+    assert [query.get("resourceVersion") for _, _, query, _ in server.asked] == [None, "5", "9"]
+
+
+def test_bookmarks_are_asked_for(asked):
+    _, server = asked(changes(2), listed("5"), stream(("ADDED", pod("a", "6"))))
+    assert server.asked[1][2]["allowWatchBookmarks"] == "true"
+
+
+def test_a_forgotten_version_is_listed_anew_and_what_went_is_told(asked, monkeypatch):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    gone = {"kind": "Status", "code": 410, "message": "too old resource version"}
+    labels = {"training.kubeflow.org/job-name": "pi"}
+    told, _ = asked(
+        changes(5),
+        listed("5", pod("a", "1", labels=labels), pod("b", "2")),
+        stream(("ERROR", gone)),
+        listed("20", pod("b", "2"), pod("c", "19")),
+    )
+    assert told[3:] == [("ADDED", "c", "19"), ("DELETED", "a", None)]
+
+
+def test_what_went_is_told_with_what_it_was_filed_under(asked, monkeypatch):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    owner = {"uid": "u", "kind": "MPIJob", "name": "pi", "controller": True}
+
+    async def scene(client):
+        async for change in Watch(client, "/api/v1/pods").changes():
+            if change.type.value == "DELETED":
+                return change.manifest["metadata"]["ownerReferences"]
+        return None
+
+    owners, _ = asked(
+        scene,
+        listed("5", pod("a", "1", ownerReferences=[owner])),
+        web.json_response({"code": 410, "message": "gone"}, status=410),
+        listed("20"),
+    )
+    assert owners == [owner]
+
+
+def test_a_server_in_trouble_is_asked_again(asked, monkeypatch):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    told, _ = asked(
+        changes(2),
+        web.Response(status=503),
+        listed("5"),
+        web.Response(status=500),
+        stream(("ADDED", pod("a", "6"))),
+    )
+    assert told == [("SYNCED", None, None), ("ADDED", "a", "6")]
+
+
+def test_rights_that_come_later_are_waited_for(asked, monkeypatch):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    denied = web.json_response({"code": 403, "message": "forbidden"}, status=403)
+    told, _ = asked(changes(1), denied, listed("5"))
+    assert told == [("SYNCED", None, None)]
+
+
+def test_a_silent_stream_is_given_up(asked, monkeypatch):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    monkeypatch.setattr(watch, "_IDLE_S", 0.05)
+    silent = asyncio.Event()
+
+    async def hang(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await silent.wait()
+        return response
+
+    told, _ = asked(changes(2), listed("5"), hang, stream(("ADDED", pod("a", "6"))))
+    assert told[1] == ("ADDED", "a", "6")

@@ -1,0 +1,61 @@
+"""A real Kubernetes for the tests in this folder, shared by all processes of a test session."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.api import Api
+from harness.cluster import Cluster
+from harness.shape import Shape
+from harness.supervisor import shared
+from harness.unavailable import Unavailable
+
+HERE = Path(__file__).parent
+FAKE_NODE_COUNT = 20
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder. What their fixtures build does not count as their time."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.real)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(120, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of this test session share; sockets fit into it."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def cluster(session_folder: Path) -> Iterator[Cluster]:
+    """Return a control plane with 20 fake nodes."""
+    try:
+        with shared(session_folder / "fake", Shape(fake_node_count=FAKE_NODE_COUNT)) as running:
+            yield running
+    except Unavailable as lacking:
+        pytest.skip(f"no real control plane: {lacking}")
+
+
+@pytest.fixture
+def api(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Api]:
+    """Return a client that may do everything; the audit log knows it by the test's name."""
+    with cluster.api(request.node.name) as client:
+        yield client
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    """Return a namespace for one test, in which pods can be made; it goes with the test."""
+    name = f"t-{secrets.token_hex(4)}"
+    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    accounts = f"/api/v1/namespaces/{name}/serviceaccounts"
+    api.until(accounts, lambda found: found["metadata"]["name"] == "default")
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")

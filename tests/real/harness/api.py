@@ -1,0 +1,225 @@
+"""A plain client of an API server, for tests: what is asked goes out as it is, answers come back.
+
+It knows nothing of the client under test, retries nothing, and hides no answer.
+"""
+
+import contextlib
+import http.client
+import json
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
+
+Object = dict[str, Any]
+
+JSON = "application/json"
+MERGE = "application/merge-patch+json"
+_LIMIT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered: the code of HTTP, and the object."""
+
+    code: int
+    body: Any
+
+    @property
+    def reason(self) -> str:
+        """The reason of a Status object, such as NotFound; "" where it is none."""
+        return str(self.body.get("reason", "")) if isinstance(self.body, dict) else ""
+
+    @property
+    def message(self) -> str:
+        """The message of a Status object."""
+        return str(self.body.get("message", "")) if isinstance(self.body, dict) else ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the server did what it was asked."""
+        return self.code < http.client.BAD_REQUEST
+
+
+class Unwanted(Exception):
+    """The server did not do what the test needs it to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a watch."""
+
+    type: str
+    object: Object
+
+
+class Watch:
+    """A watch: iterate over its events, and close it."""
+
+    def __init__(
+        self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse
+    ) -> None:
+        self._connection, self._answer = connection, answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield each event as it comes; ends where the server ends the watch."""
+        while line := self._answer.readline():
+            row = json.loads(line)
+            yield Event(row["type"], row["object"])
+
+    def close(self) -> None:
+        """End the watch."""
+        self._answer.close()
+        self._connection.close()
+
+
+class Api:
+    """One API server. Not for several threads at once: each makes its own."""
+
+    def __init__(
+        self, url: str, ca: str | Path, token: str, *, agent: str = "mpijob-tests"
+    ) -> None:
+        """Connect to nothing yet. `agent` is what the audit log will know the requests by."""
+        parts = urlsplit(url)
+        self._place = (parts.hostname or "", parts.port or 443)
+        self._ssl = ssl.create_default_context(cafile=str(ca))
+        self._headers = {"Authorization": f"Bearer {token}", "User-Agent": agent, "Accept": JSON}
+        self._kept: http.client.HTTPSConnection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def ask(
+        self,
+        verb: str,
+        path: str,
+        body: Any = None,
+        *,
+        content_type: str = JSON,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request and return the answer, whatever it is.
+
+        Raises:
+            OSError: There was no answer.
+        """
+        if self._kept is None:
+            self._kept = self._connection()
+        full = f"{path}?{urlencode(query)}" if query else path
+        sent = None if body is None else json.dumps(body)
+        try:
+            self._kept.request(verb, full, sent, {**self._headers, "Content-Type": content_type})
+            answer = self._kept.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+        is_json = (answer.getheader("Content-Type") or "").startswith(JSON)
+        return Answer(answer.status, json.loads(text) if is_json else text.decode())
+
+    def did(self, answer: Answer) -> Any:
+        """Return what a good answer holds. Raises Unwanted where it is a refusal."""
+        if not answer.is_good:
+            raise Unwanted(f"{answer.code} {answer.message or answer.body}")
+        return answer.body
+
+    def read(self, path: str, **query: str) -> Any:
+        """Return what is at `path`. Raises Unwanted where the server says no."""
+        return self.did(self.ask("GET", path, query=query or None))
+
+    def create(self, path: str, manifest: Object) -> Any:
+        """Create an object in the collection `path` and return it."""
+        return self.did(self.ask("POST", path, manifest))
+
+    def merge(self, path: str, fields: Object) -> Any:
+        """Merge fields into the object at `path` and return it."""
+        return self.did(self.ask("PATCH", path, fields, content_type=MERGE))
+
+    def delete(self, path: str, **options: Any) -> Any:
+        """Delete the object at `path`; one that is gone already is no fault."""
+        answer = self.ask("DELETE", path, options or None)
+        return answer.body if answer.code == http.client.NOT_FOUND else self.did(answer)
+
+    def watch(self, path: str, *, since: str = "", limit_s: int = _LIMIT_S, **query: str) -> Watch:
+        """Return a watch of the collection `path` that the server ends after `limit_s` seconds."""
+        asked = {"watch": "1", "timeoutSeconds": str(limit_s), **query}
+        if since:
+            asked["resourceVersion"] = since
+        connection = self._connection(limit_s + _LIMIT_S)
+        connection.request("GET", f"{path}?{urlencode(asked)}", headers=self._headers)
+        answer = connection.getresponse()
+        if answer.status != http.client.OK:
+            text = answer.read().decode()
+            connection.close()
+            raise Unwanted(f"{answer.status} {text}")
+        return Watch(connection, answer)
+
+    def until(
+        self, path: str, is_so: Callable[[Object], bool], *, limit_s: int = _LIMIT_S, **query: str
+    ) -> Object:
+        """Return the first object of the collection `path` of which `is_so` says yes.
+
+        Looks at what is there and then at every change: nothing is polled.
+
+        Raises:
+            TimeoutError: None was for `limit_s` seconds; it tells what was seen last.
+        """
+        listed = self.read(path, **query)
+        seen: deque[Object] = deque(listed["items"], maxlen=3)
+        for item in listed["items"]:
+            if is_so(item):
+                return dict(item)
+        since = listed["metadata"]["resourceVersion"]
+        with self.watch(path, since=since, limit_s=limit_s, **query) as watch:
+            for event in watch:
+                seen.append(event.object)
+                if event.type != "DELETED" and is_so(event.object):
+                    return event.object
+        shown = "\n".join(json.dumps(_told(item)) for item in seen)
+        raise TimeoutError(f"{path}: not so within {limit_s} s; last seen:\n{shown}")
+
+    def until_gone(self, path: str, name: str, *, limit_s: int = _LIMIT_S) -> None:
+        """Return once the collection `path` has no object of that name."""
+        field = {"fieldSelector": f"metadata.name={name}"}
+        listed = self.read(path, **field)
+        if not listed["items"]:
+            return
+        since = listed["metadata"]["resourceVersion"]
+        with self.watch(path, since=since, limit_s=limit_s, **field) as watch:
+            for event in watch:
+                if event.type == "DELETED":
+                    return
+        raise TimeoutError(f"{path}/{name} is still there after {limit_s} s")
+
+    def answers(self, path: str) -> bool:
+        """Whether the server is there and answers `path` with a yes."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.ask("GET", path).is_good
+        return False
+
+    def _connection(self, limit_s: float = _LIMIT_S) -> http.client.HTTPSConnection:
+        host, port = self._place
+        return http.client.HTTPSConnection(host, port, timeout=limit_s, context=self._ssl)
+
+
+def _told(item: Object) -> Object:
+    metadata = {k: v for k, v in item.get("metadata", {}).items() if k != "managedFields"}
+    return {"metadata": metadata, "status": item.get("status")}

@@ -1,0 +1,53 @@
+"""The small cluster answers as a real API server does, and its watchers see the same.
+
+What the simulator proves of the operator holds on a cluster as far as this is so.
+"""
+
+import secrets
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conformance.requests import BASES, Replace, requests
+from conformance.sides import Real, Small
+from harness.shape import Shape
+from harness.supervisor import shared
+from harness.unavailable import Unavailable
+
+ACCOUNT = {"metadata": {"name": "default"}}
+
+
+@pytest.fixture(scope="module")
+def server(session_folder):
+    """Return a client of an API server that nobody else speaks to: no controller, no scheduler."""
+    try:
+        with (
+            shared(session_folder / "bare", Shape(has_controllers=False)) as cluster,
+            cluster.api("conformance") as api,
+        ):
+            yield api
+    except Unavailable as lacking:
+        pytest.skip(f"no real API server: {lacking}")
+
+
+def _fresh_namespace(api):
+    name = f"c-{secrets.token_hex(5)}"
+    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    # Made by a controller otherwise; without it a server takes no pods.
+    api.create(f"/api/v1/namespaces/{name}/serviceaccounts", ACCOUNT)
+    return name
+
+
+@pytest.mark.slow  # Some hundred requests to a real server.
+@pytest.mark.parametrize("kind", BASES, ids=str)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_both_servers_give_the_same_answers_and_the_same_changes(server, kind, data):
+    asked = data.draw(st.lists(requests(kind), min_size=1, max_size=8))
+    real, small = Real(server, _fresh_namespace(server)), Small()
+    for request in asked:
+        if isinstance(request, Replace) and not small.has(request):
+            continue
+        assert small.does(request) == real.does(request)
+    assert small.changes(kind) == real.changes(kind)

@@ -1,0 +1,461 @@
+"""An operator that `mpijob install` put into a cluster, under the rights that it was given there.
+
+Its pods run on fake nodes, which only say so; the operator that acts is a process here, with the
+token of its service account and the arguments of its Deployment. Pods of jobs run as the fake nodes
+say: at once, and a launcher's ends well unless told otherwise. The server guards owner references,
+as some clusters do.
+"""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.api import Api
+from harness.cluster import Cluster, write_kubeconfig
+from harness.control_plane import ControlPlane, free_port
+from harness.fake_nodes import fake_nodes
+from harness.processes import Process
+from harness.unavailable import Unavailable
+from mpijob.core import names
+from mpijob.generate.rights import lease_rules, operator_rules
+from mpijob.generate.settings import NAME, NAMESPACE
+
+GUARDED = "--enable-admission-plugins=OwnerReferencesPermissionEnforcement"
+MPIJOB = [sys.executable, "-c", "from mpijob.cli import main; main()"]
+TEAM, TEAM_OPERATOR = "team", "team-operator"
+JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
+EVER = {"fake.mpijob.dev/runs-for": "ever"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A cluster with fake nodes, and a person with every right to it."""
+
+    cluster: Cluster
+    api: Api
+    folder: Path
+    running: ExitStack
+
+    def mpijob(self, *words):
+        """Type a command; return its exit code and what it printed."""
+        environment = {**os.environ, "KUBECONFIG": self.cluster.kubeconfig}
+        done = subprocess.run(
+            [*MPIJOB, *words], env=environment, capture_output=True, text=True, timeout=90
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def operator(self, namespace):
+        """Run the operator that is installed in a namespace, as it would run in its pod."""
+        accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts/{NAME}/token"
+        token = self.api.create(accounts, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+        kubeconfig = write_kubeconfig(
+            self.folder / f"{namespace}.kubeconfig",
+            url=self.cluster.url,
+            ca=Path(self.cluster.ca),
+            user={"token": token},
+        )
+        deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+        told = self.api.read(f"{deployments}/{NAME}")["spec"]["template"]["spec"]["containers"][0]
+        ports = [f"--{name}={free_port()}" for name in ("health-port", "monitoring-port")]
+        process = Process(
+            f"operator-{namespace}",
+            [*MPIJOB, *told["args"], *ports],
+            self.folder / f"operator-{namespace}.log",
+            environment={"KUBECONFIG": str(kubeconfig)},
+        )
+        self.running.callback(process.stop)
+        leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self.api.until(leases, lambda lease: lease["spec"].get("holderIdentity"))
+        return process
+
+    def user(self, namespace):
+        """Return what the audit log calls the operator of a namespace."""
+        return f"system:serviceaccount:{namespace}:{NAME}"
+
+    def children(self, namespace, job):
+        """Return the names of all that a job made, by kind."""
+        found = {}
+        for kind, path in CHILDREN.items():
+            items = self.api.read(path.format(namespace))["items"]
+            owned = [item["metadata"]["name"] for item in items if _job_of(item) == job]
+            if owned:
+                found[kind] = sorted(owned)
+        return found
+
+
+CHILDREN = {
+    "services": "/api/v1/namespaces/{}/services",
+    "configmaps": "/api/v1/namespaces/{}/configmaps",
+    "secrets": "/api/v1/namespaces/{}/secrets",
+    "pods": "/api/v1/namespaces/{}/pods",
+    "jobs": "/apis/batch/v1/namespaces/{}/jobs",
+}
+
+
+def _job_of(item):
+    owners = item["metadata"].get("ownerReferences", ())
+    return next((owner["name"] for owner in owners if owner["kind"] == "MPIJob"), None)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A cluster of this module's own."""
+    folder = tmp_path_factory.mktemp("site")
+    with ExitStack() as running:
+        try:
+            plane = running.enter_context(ControlPlane(folder / "plane", options=[GUARDED]))
+            binaries = running.enter_context(fake_nodes(plane, 2))
+        except Unavailable as lacking:
+            pytest.skip(f"no real control plane: {lacking}")
+        cluster = replace(plane.cluster, binaries={**plane.cluster.binaries, **binaries})
+        api = running.enter_context(cluster.api())
+        yield Site(cluster, api, folder, running)
+
+
+@pytest.fixture(scope="module")
+def installed(site):
+    """What the installation said, once its operator runs."""
+    code, said, complaint = site.mpijob("install", "--wait")
+    assert code == 0, complaint
+    site.operator(NAMESPACE)
+    return said
+
+
+@pytest.fixture(scope="module")
+def user_space(site, installed):
+    """A namespace of somebody who uses MPIJobs."""
+    return _space(site.api, "somebody")
+
+
+def _space(api, name):
+    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    accounts = f"/api/v1/namespaces/{name}/serviceaccounts"
+    api.until(accounts, lambda found: found["metadata"]["name"] == "default")
+    return name
+
+
+def _job(name, workers=2, *, annotations=None, **run_policy):
+    container = {"name": "mpi", "image": "example/mpi:1", "command": ["mpirun", "hostname"]}
+    role = {"metadata": {"annotations": annotations or {}}, "spec": {"containers": [container]}}
+    plain = {"spec": {"containers": [{"name": "mpi", "image": "example/mpi:1"}]}}
+    roles = {
+        "Launcher": {"replicas": 1, "template": role},
+        "Worker": {"replicas": workers, "template": plain},
+    }
+    return {
+        "apiVersion": "kubeflow.org/v2beta1",
+        "kind": "MPIJob",
+        "metadata": {"name": name},
+        "spec": {"runPolicy": run_policy, "mpiReplicaSpecs": roles},
+    }
+
+
+def _is(state, ready=None):
+    def so(job):
+        status = job.get("status", {})
+        return status.get("state") == state and ready in (None, status.get("ready"))
+
+    return so
+
+
+def _until(site, namespace, name, is_so):
+    query = {"fieldSelector": f"metadata.name={name}"}
+    return site.api.until(JOBS.format(namespace), is_so, **query)
+
+
+# What is installed.
+
+
+def test_the_installation_says_what_it_made(installed):
+    made = [line.split() for line in installed.splitlines()]
+    assert ["deployment.apps/mpijob-operator", "created"] in made
+
+
+def test_an_installation_that_is_complete_changes_nothing(site, installed):
+    _, said, _ = site.mpijob("install")
+    assert {line.rpartition(" ")[2] for line in said.splitlines()} == {"unchanged"}
+
+
+def test_a_dry_run_says_what_would_change(site, installed):
+    _, said, _ = site.mpijob("install", "--dry-run", "--cluster-domain=example.org")
+    changed = [line for line in said.splitlines() if "unchanged" not in line]
+    assert changed == ["deployment.apps/mpijob-operator configured (dry run)"]
+
+
+def test_its_pods_keep_the_restricted_standard(site, installed):
+    space = site.api.read(f"/api/v1/namespaces/{NAMESPACE}")
+    enforced = space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+    pods = site.api.read(f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]
+    assert (enforced, len(pods)) == ("restricted", 2)
+
+
+def test_users_with_kubernetes_own_roles_may_use_jobs(site, installed):
+    def may(role, verb):
+        binding = {
+            "metadata": {"name": f"{role}-somebody"},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "User", "apiGroup": RBAC, "name": role}],
+        }
+        bindings = f"/apis/{RBAC}/v1/namespaces/default/rolebindings"
+        site.api.ask("POST", bindings, binding)
+        attributes = {"group": "kubeflow.org", "resource": "mpijobs", "verb": verb}
+        spec = {"user": role, "resourceAttributes": {**attributes, "namespace": "default"}}
+        review = {"kind": "SubjectAccessReview", "apiVersion": REVIEW, "spec": spec}
+        return site.api.create(f"/apis/{REVIEW}/subjectaccessreviews", review)["status"]["allowed"]
+
+    rights = {role: (may(role, "list"), may(role, "create")) for role in ("edit", "view")}
+    assert rights == {"edit": (True, True), "view": (True, False)}
+
+
+RBAC, REVIEW = "rbac.authorization.k8s.io", "authorization.k8s.io/v1"
+
+# What the operator does there. Each story is played once and told to those who ask.
+
+
+@pytest.fixture(scope="module")
+def succeeded(site, user_space):
+    """A job that ran to its end, and its children."""
+    site.api.create(JOBS.format(user_space), _job("pi"))
+    job = _until(site, user_space, "pi", _is("Succeeded"))
+    return job, site.children(user_space, "pi")
+
+
+@pytest.fixture(scope="module")
+def resumed(site, user_space):
+    """The states of a job that was made suspended, let run, held, and let run again."""
+    path = f"{JOBS.format(user_space)}/held"
+    site.api.create(JOBS.format(user_space), _job("held", annotations=EVER, suspend=True))
+    seen = [_until(site, user_space, "held", _is("Suspended", "0/2"))]
+    for suspend, so in (
+        (False, _is("Running", "2/2")),
+        (True, _is("Suspended", "0/2")),
+        (False, _is("Running", "2/2")),
+    ):
+        site.api.merge(path, {"spec": {"runPolicy": {"suspend": suspend}}})
+        seen.append(_until(site, user_space, "held", so))
+    return seen
+
+
+@pytest.fixture(scope="module")
+def scaled(site, user_space):
+    """The children of a job that was scaled up and down."""
+    path = f"{JOBS.format(user_space)}/elastic"
+    site.api.create(JOBS.format(user_space), _job("elastic", annotations=EVER))
+    _until(site, user_space, "elastic", _is("Running", "2/2"))
+    for count in (3, 1):
+        fields = {"mpiReplicaSpecs": {"Worker": {"replicas": count}}}
+        site.api.merge(path, {"spec": fields})
+        _until(site, user_space, "elastic", _is("Running", f"{count}/{count}"))
+    return site.children(user_space, "elastic")
+
+
+@pytest.fixture(scope="module")
+def mended(site, user_space, scaled):
+    """The Service of a running job whose selector somebody had changed."""
+    services = f"/api/v1/namespaces/{user_space}/services"
+    site.api.merge(f"{services}/elastic", {"spec": {"selector": {"stray": "yes"}}})
+    query = {"fieldSelector": "metadata.name=elastic"}
+    return site.api.until(services, lambda s: "stray" not in s["spec"]["selector"], **query)
+
+
+@pytest.fixture(scope="module")
+def tidied(site, user_space):
+    """What is left of a job whose time to live ran out."""
+    site.api.create(JOBS.format(user_space), _job("brief", ttlSecondsAfterFinished=0))
+    job = _until(site, user_space, "brief", _is("Succeeded"))
+    for path in CHILDREN.values():
+        collection = path.format(user_space)
+        for item in site.api.read(collection)["items"]:
+            if _job_of(item) == "brief":
+                site.api.until_gone(collection, item["metadata"]["name"])
+    return job["status"]["state"], site.children(user_space, "brief")
+
+
+@pytest.fixture(scope="module")
+def adopted(site, user_space):
+    """The labels of children that stood there before the operator looked at their job."""
+    jobs = JOBS.format(user_space)
+    # A job of another manager is left alone for as long as it takes to give it children.
+    made = site.api.create(jobs, _job("old", annotations=EVER, managedBy=ELSEWHERE))
+    owner = {
+        "apiVersion": made["apiVersion"],
+        "kind": "MPIJob",
+        "name": "old",
+        "uid": made["metadata"]["uid"],
+        "controller": True,
+    }
+    containers = [{"name": "mpi", "image": "example/mpi:1"}]
+    template = {"metadata": {"annotations": EVER}, "spec": {"containers": containers}}
+    template["spec"]["restartPolicy"] = "Never"
+    bodies = {
+        ("services", "old"): {"spec": {"clusterIP": "None"}},
+        ("configmaps", "old-config"): {"data": {}},
+        ("secrets", "old-ssh"): {"stringData": {"ssh-privatekey": "a", "ssh-publickey": "b"}},
+        ("jobs", "old-launcher"): {"spec": {"suspend": True, "template": template}},
+    }
+    for (kind, name), body in bodies.items():
+        metadata = {"name": name, "ownerReferences": [owner]}
+        site.api.create(CHILDREN[kind].format(user_space), {"metadata": metadata, **body})
+    site.api.merge(f"{jobs}/old", {"spec": {"runPolicy": {"managedBy": None}}})
+    _until(site, user_space, "old", _is("Running"))
+    return {
+        kind: site.api.read(f"{CHILDREN[kind].format(user_space)}/{name}")["metadata"]["labels"]
+        for kind, name in bodies
+    }
+
+
+ELSEWHERE = "kueue.x-k8s.io/multikueue"
+
+
+@pytest.fixture(scope="module")
+def blocked(site, user_space):
+    """A job that finds somebody else's pod under a worker's name."""
+    pod = {"containers": [{"name": "mine", "image": "example/mine:1"}]}
+    pods = CHILDREN["pods"].format(user_space)
+    site.api.create(pods, {"metadata": {"name": "late-worker-0"}, "spec": pod})
+    site.api.create(JOBS.format(user_space), _job("late"))
+    return _until(site, user_space, "late", _is("Blocked"))
+
+
+@pytest.fixture(scope="module")
+def deleted(site, user_space):
+    """What is left of a running job that was deleted."""
+    jobs = JOBS.format(user_space)
+    site.api.create(jobs, _job("short", annotations=EVER))
+    _until(site, user_space, "short", _is("Running"))
+    there = site.children(user_space, "short")
+    site.api.delete(f"{jobs}/short")
+    for kind, found in there.items():
+        for name in found:
+            site.api.until_gone(CHILDREN[kind].format(user_space), name)
+    return site.children(user_space, "short")
+
+
+def test_a_job_runs_to_its_end(succeeded):
+    job, _ = succeeded
+    assert {key: job["status"][key] for key in ("state", "ready", "restarts")} == {
+        "state": "Succeeded",
+        "ready": "0/2",
+        "restarts": 0,
+    }
+
+
+def test_a_job_has_the_children_that_it_needs(succeeded):
+    assert succeeded[1] == {
+        "services": ["pi"],
+        "configmaps": ["pi-config"],
+        "secrets": ["pi-ssh", "pi-ssh-host"],
+        "pods": ["pi-worker-0", "pi-worker-1"],
+        "jobs": ["pi-launcher"],
+    }
+
+
+def test_a_job_is_held_and_let_go_on(resumed):
+    started = [bool(job["status"].get("startTime")) for job in resumed]
+    assert started == [False, True, False, True]
+
+
+def test_a_job_is_scaled(scaled):
+    assert scaled["pods"] == ["elastic-worker-0"]
+
+
+def test_a_service_that_somebody_changed_is_mended(mended):
+    wanted = {
+        names.JOB_NAME_LABEL: "elastic",
+        names.OPERATOR_NAME_LABEL: names.OPERATOR_NAME,
+    }
+    assert mended["spec"]["selector"] == wanted
+
+
+def test_a_job_whose_time_is_up_leaves_nothing_but_itself(tidied):
+    assert tidied == ("Succeeded", {})
+
+
+def test_children_that_another_operator_made_are_adopted(adopted):
+    assert {kind: names.CHILD_LABEL in labels for kind, labels in adopted.items()} == dict.fromkeys(
+        adopted, True
+    )
+
+
+def test_a_job_whose_names_are_taken_says_so(blocked):
+    assert "late-worker-0" in str(blocked["status"]["conditions"])
+
+
+def test_a_job_that_is_deleted_leaves_nothing(deleted):
+    assert deleted == {}
+
+
+def _granted(rules):
+    return {
+        (resource, verb)
+        for rule in rules
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+@pytest.mark.usefixtures(
+    "succeeded", "resumed", "scaled", "mended", "tidied", "adopted", "blocked", "deleted"
+)
+def test_every_right_is_used_and_no_other_is_needed(site):
+    asked = [row for row in site.cluster.requests() if row.user == site.user(NAMESPACE)]
+    used = {
+        (f"{row.resource}/{row.subresource}".rstrip("/"), row.verb) for row in asked if row.resource
+    }
+    refused = {(row.resource, row.subresource, row.verb) for row in asked if row.code == 403}
+    # The server itself looks at that right, where it guards owner references.
+    granted = _granted([*operator_rules(""), *lease_rules()]) - {("mpijobs/finalizers", "update")}
+    assert (used ^ granted, refused) == (set(), set())
+
+
+# One namespace.
+
+
+@pytest.fixture(scope="module")
+def team(site, installed):
+    """A namespace with an operator of its own, and what was said when it was installed."""
+    _space(site.api, TEAM)
+    words = ["install", f"--namespace={TEAM_OPERATOR}", f"--watch-namespace={TEAM}"]
+    refusal = site.mpijob(*words)
+    code, _, complaint = site.mpijob(*words, "--force", "--wait")
+    assert code == 0, complaint
+    site.operator(TEAM_OPERATOR)
+    return refusal
+
+
+def test_an_operator_for_all_is_in_the_way_of_one_for_a_team(team):
+    code, said, complaint = team
+    assert (code, said, "Deployment mpi-operator/mpijob-operator" in complaint) == (4, "", True)
+
+
+def test_the_operator_of_a_team_sees_its_namespace_alone(site, team):
+    rows = [row for row in site.cluster.requests() if row.user == site.user(TEAM_OPERATOR)]
+    site.api.create(JOBS.format(TEAM), _job("ours"))
+    _until(site, TEAM, "ours", _is("Succeeded"))
+    assert ({row.namespace for row in rows}, {row.code for row in rows if row.code >= 400}) <= (
+        {TEAM, TEAM_OPERATOR},
+        {404},
+    )
+
+
+def test_the_operator_of_a_team_has_no_right_beyond_it(site, team):
+    bindings = site.api.read(f"/apis/{RBAC}/v1/clusterrolebindings")["items"]
+    bound = [
+        item["metadata"]["name"]
+        for item in bindings
+        for subject in item.get("subjects", ())
+        if (subject.get("namespace"), subject["name"]) == (TEAM_OPERATOR, NAME)
+    ]
+    assert bound == []
+
+
+def test_the_manifests_that_are_printed_are_those_that_are_there(site, installed):
+    _, printed, _ = site.mpijob("install", "-o", "yaml")
+    kinds = [manifest["kind"] for manifest in yaml.safe_load_all(printed)]
+    assert len(kinds) == len(installed.splitlines()) - 1
