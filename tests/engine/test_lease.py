@@ -10,11 +10,18 @@ from mpijob.cluster.store import Store
 from mpijob.core.plan import Kind, Ref
 from mpijob.engine.lease import LEASE_S, Candidate, Lost, lead
 from mpijob.ports import Unreachable
-from mpijob.sim.loop import play
+from mpijob.testing.loop import play
 from mpijob.testing.memory import MemoryObjects
 from mpijob.testing.worlds import NOON
 
 REF = Ref(Kind.LEASE, "mpi-operator", "mpi-operator")
+
+
+async def after(seconds):
+    """Return when the virtual clock has moved on so far."""
+    reached = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, reached.set)
+    await reached.wait()
 
 
 class Flaky(MemoryObjects):
@@ -80,7 +87,7 @@ def test_never_do_two_act_at_once(seed):
     async def scene():
         stage = Stage()
         tasks = [stage.stands(name) for name in "abc"]
-        await asyncio.sleep(600)
+        await after(600)
         most = stage.most
         await ended(*tasks)
         return most
@@ -97,7 +104,7 @@ def took_over(stop):
         first = stage.stands("a", objects)
         await stage.won.wait()
         second = stage.stands("b")
-        await asyncio.sleep(60)
+        await after(60)
         stage.won.clear()
         at = asyncio.get_running_loop().time()
         await stop(first, objects)
@@ -164,7 +171,7 @@ def test_a_clock_that_is_hours_off_does_not_take_a_living_lease():
         far = datetime(2030, 1, 1, tzinfo=UTC)
         skewed = Candidate(Flaky(stage.store, now), REF, "b", lambda: far)
         second = asyncio.ensure_future(lead(skewed, lambda: stage.act("b")))
-        await asyncio.sleep(600)
+        await after(600)
         acting = list(stage.acting)
         await ended(first, second)
         return acting

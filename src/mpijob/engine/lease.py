@@ -16,8 +16,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from mpijob.api.lease import Holding, claim, holding, new_lease, renewal
 from mpijob.api.manifest import version_of
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Ref
@@ -100,7 +100,7 @@ class _Term:
             await asyncio.sleep(RETRY_S)
             try:
                 async with asyncio.timeout(RENEW_S):
-                    await self._written(renewing=True)
+                    await self._written(renewal)
                 renewed_at = loop.time()
             except (Conflict, NotFound) as taken:
                 raise Lost(f"the lease was taken: {taken}") from taken
@@ -113,74 +113,55 @@ class _Term:
         """Give the Lease back, so that a successor need not wait for its end."""
         if not self._version:
             return
-        spec = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._now()}
-        objects, ref = self._candidate.objects, self._candidate.ref
+        candidate = self._candidate
         try:
-            await objects.patch(ref, {"spec": spec}, version=self._version)
+            given_up = renewal("", 1, candidate.now())
+            await candidate.objects.patch(candidate.ref, given_up, version=self._version)
         except (Conflict, NotFound, Refused, Unreachable) as failure:
             _log.info("the lease was not released: %s", failure)
 
     async def _tried(self) -> bool:
         try:
-            lease = await self._candidate.objects.get(self._candidate.ref)
+            there = holding(await self._candidate.objects.get(self._candidate.ref), LEASE_S)
         except NotFound:
             return await self._made()
         except (Unreachable, Refused) as failure:
             _log.warning("the lease cannot be read: %s", failure)
             return False
-        self._version = lease["metadata"]["resourceVersion"]
-        if not self._free(lease.get("spec") or {}):
-            self._version = ""
+        if not self._free(there):
             return False
+        self._version = there.version
         try:
-            await self._written(renewing=False)
+            await self._written(claim)
         except (Conflict, NotFound, Unreachable, Refused) as failure:
             _log.info("the lease was not won: %s", failure)
             self._version = ""
             return False
         return True
 
-    def _free(self, spec: Manifest) -> bool:
+    def _free(self, there: Holding) -> bool:
         """Say whether nobody holds the Lease, or its holder has been silent for too long."""
-        holder = spec.get("holderIdentity") or ""
-        if holder in ("", self._candidate.identity):
+        if there.holder in ("", self._candidate.identity):
             return True
         now = asyncio.get_running_loop().time()
-        seen = (holder, str(spec.get("renewTime")))
+        seen = (there.holder, there.renewed)
         if seen != self._seen:
             self._seen, self._seen_at = seen, now
             return False
-        return now - self._seen_at > float(spec.get("leaseDurationSeconds") or LEASE_S)
+        return now - self._seen_at > there.lasts_s
 
     async def _made(self) -> bool:
-        ref = self._candidate.ref
-        lease = {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {"namespace": ref.namespace, "name": ref.name},
-            "spec": self._spec(renewing=False),
-        }
+        candidate = self._candidate
+        made = new_lease(candidate.ref, candidate.identity, LEASE_S, candidate.now())
         try:
-            made = await self._candidate.objects.create(lease)
+            self._version = version_of(await candidate.objects.create(made))
         except (Conflict, Unreachable, Refused, NotFound) as failure:
             _log.info("the lease was not won: %s", failure)
             return False
-        self._version = version_of(made)
         return True
 
-    async def _written(self, *, renewing: bool) -> None:
-        candidate, fields = self._candidate, {"spec": self._spec(renewing=renewing)}
+    async def _written(self, said: Callable[[str, int, datetime], Manifest]) -> None:
+        candidate = self._candidate
+        fields = said(candidate.identity, LEASE_S, candidate.now())
         told = await candidate.objects.patch(candidate.ref, fields, version=self._version)
         self._version = version_of(told)
-
-    def _spec(self, *, renewing: bool) -> dict[str, Any]:
-        now = self._now()
-        spec: dict[str, Any] = {
-            "holderIdentity": self._candidate.identity,
-            "leaseDurationSeconds": LEASE_S,
-            "renewTime": now,
-        }
-        return spec if renewing else {**spec, "acquireTime": now}
-
-    def _now(self) -> str:
-        return self._candidate.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
