@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 
 BRIDGE = "br0"
+ROOT = Path(__file__).parents[3]
 
 
 def main() -> int:
@@ -93,7 +94,9 @@ def _pod(told) -> int:
     _run("ip", "address", "add", told["address"], "dev", "eth0")
     _run("ip", "link", "set", "eth0", "up")
     _run("hostname", pod["hostname"])
+    checkout = os.open(ROOT, os.O_PATH)
     _image(folder, told["hosts"])
+    _show(checkout)
     volumes = {v["name"]: _volume(v, folder, told["objects"]) for v in pod["volumes"]}
     for container in pod.get("initContainers", ()):
         status = _container(container, volumes, told)
@@ -116,6 +119,21 @@ def _image(folder, hosts):
     _run("mount", "--bind", str(etc), "/etc")
     for path in ("/run", "/root"):
         _run("mount", "-t", "tmpfs", "tmpfs", path)
+
+
+def _show(checkout):
+    """Let whoever runs in the pod see the checkout, which has the MPIs, wherever it lies.
+
+    A folder above it may be root's alone, or gone behind the image's own.
+    """
+    folders = [folder for folder in ROOT.parents if folder.exists()]
+    closed = [folder for folder in folders if not folder.stat().st_mode & 0o001]
+    if closed:
+        _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(closed[-1]))
+    if not ROOT.exists():
+        ROOT.mkdir(parents=True)
+        bind = ["mount", "-c", "--bind", f"/proc/self/fd/{checkout}", str(ROOT)]
+        subprocess.run(bind, check=True, pass_fds=[checkout])
 
 
 def _volume(volume, folder, objects):
