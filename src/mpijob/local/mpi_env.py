@@ -1,6 +1,6 @@
 """What makes several hosts on one machine work for each MPI: variables that users may override.
 
-The figures behind each line stand in docs/decisions/0011-hosts-on-one-machine.md.
+The figures behind each line stand in docs/decisions/0012-hosts-on-one-machine.md.
 """
 
 from collections.abc import Mapping
