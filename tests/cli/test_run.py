@@ -61,6 +61,13 @@ def test_the_launchers_code_is_the_commands(mpijob, file):
     )
 
 
+def test_a_launcher_that_has_used_up_its_retries_leaves_its_own_code(mpijob, tmp_path):
+    job = _job("exit 5", backoffLimit=1)
+    job["spec"]["mpiReplicaSpecs"]["Launcher"]["restartPolicy"] = "OnFailure"
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    assert mpijob("run", "--pods", "plain", str(tmp_path / "job.yaml")).code == 5
+
+
 def test_a_job_starts_in_the_folder_of_its_file(mpijob, file, tmp_path):
     assert mpijob("run", "--pods", "plain", file("pwd")).out == f"{tmp_path}\n"
 

@@ -10,8 +10,8 @@ import pytest
 
 from mpijob.cluster.refusals import Refused
 from mpijob.core.plan import Kind, Ref
+from mpijob.local import database as database_module
 from mpijob.local import home
-from mpijob.local import journal as journal_module
 from mpijob.local.journal import Journal, JournalBroken
 
 HOSTS = Ref(Kind.CONFIG_MAP, "default", "hosts")
@@ -96,7 +96,7 @@ def test_a_refused_write_leaves_nothing_of_what_it_did_before(journals):
 
 
 def test_a_reader_that_is_far_behind_reads_all_anew(journals, monkeypatch):
-    monkeypatch.setattr(journal_module, "HISTORY_LENGTH", 4)
+    monkeypatch.setattr(database_module, "HISTORY_LENGTH", 4)
     one, late = journals(), journals()
     told = late.subscribe(Kind.CONFIG_MAP, lambda: None)
     create(one, config())
@@ -109,7 +109,7 @@ def test_a_reader_that_is_far_behind_reads_all_anew(journals, monkeypatch):
 
 
 def test_the_history_is_bounded(journals, place, monkeypatch):
-    monkeypatch.setattr(journal_module, "HISTORY_LENGTH", 4)
+    monkeypatch.setattr(database_module, "HISTORY_LENGTH", 4)
     one = journals()
     create(one, config())
     for number in range(50):
@@ -143,11 +143,11 @@ def test_a_file_that_is_no_database_is_named(place):
 def test_a_full_disk_is_told_and_loses_nothing(journals):
     one = journals()
     create(one, config("kept", a="1"))
-    pages = one._database.execute("PRAGMA page_count").fetchone()[0]
-    one._database.execute(f"PRAGMA max_page_count = {pages}")
+    pages = one._database._connection.execute("PRAGMA page_count").fetchone()[0]
+    one._database._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalBroken, match="disk full"):
         create(one, config("lost", a="x" * 100_000))
-    one._database.execute("PRAGMA max_page_count = 100000")
+    one._database._connection.execute("PRAGMA max_page_count = 100000")
     create(one, config("later"))
     assert (names(one), names(journals())) == (["kept", "later"],) * 2
 
@@ -179,7 +179,7 @@ def test_a_writer_killed_at_any_moment_leaves_the_journal_whole(place):
     acknowledged = {name for turn in range(12) for name in killed_writer(place, turn, dice)}
     journal = Journal(place)
     there = set(names(journal))
-    sound = journal._database.execute("PRAGMA integrity_check").fetchone()[0]
+    sound = journal._database._connection.execute("PRAGMA integrity_check").fetchone()[0]
     journal.close()
     assert (sound, acknowledged - there) == ("ok", set())
 

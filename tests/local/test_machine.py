@@ -48,5 +48,9 @@ def test_the_user_and_the_machine_are_named():
     )
 
 
+def test_a_network_is_told_of_as_a_fact():
+    assert machine({}).has_network in {True, False}
+
+
 def test_namespaces_are_allowed_where_nothing_refuses_them():
     assert namespaces_allowed() is (namespaces_refusal() == "")

@@ -69,3 +69,9 @@ def test_nothing_says_that_more_ranks_may_start_than_there_are_slots(family):
 def test_a_launcher_that_asks_for_addresses_in_vain_does_not_wait_for_them_long(family, asks):
     env = environment(mpi(family), Surroundings("/run/rsh", 1, 1, names_resolve=False))
     assert ("RES_OPTIONS" in env) is asks
+
+
+@pytest.mark.parametrize(("family", "loads"), [(Family.OPENMPI, True), (Family.MPICH, False)])
+def test_open_mpi_alone_has_its_library_loaded(family, loads):
+    env = environment(mpi(family), Surroundings("/run/rsh", 1, 1, openmpi_library="/run/o.so"))
+    assert ("/run/o.so" in env.values()) is loads

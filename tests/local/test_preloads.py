@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mpijob.local.preloads import hostname_library, setpgid_library, write
+from mpijob.local.preloads import hostname_library, openmpi_library, write
 
 NAMES = """
 import ctypes, os, socket
@@ -61,7 +61,7 @@ def test_the_longest_name_fits(said):
 
 
 def test_a_child_that_is_a_program_already_is_no_error_but_others_are(said):
-    library = setpgid_library(os.uname().machine)
+    library = openmpi_library(os.uname().machine)
     assert said(library, GROUPS) == (["done", "No-such-process", "done", "True"], "")
 
 
@@ -83,7 +83,7 @@ CODES = {
         "35000160", "91010520", "10000162", "d2800083", "b40000a3", "38401444", "38001404",
         "d1000463", "17fffffc", "52800000", "d65f03c0", "12800000", "d65f03c0",
     ]),
-    "the groups": (setpgid_library("aarch64"), [
+    "the groups": (openmpi_library("aarch64"), [
         "d2801348", "d4000001", "3100341f", "54000060", "7100001f", "5400006b", "52800000",
         "d65f03c0", "a9bf7bf3", "4b0003f3", "90000089", "f9444129", "d63f0120", "b9000013",
         "12800000", "a8c17bf3", "d65f03c0",
@@ -98,4 +98,4 @@ def test_the_code_for_arm_is_what_was_tried(content, want):
 
 
 def test_no_library_is_made_for_a_processor_that_is_not_known():
-    assert (hostname_library("w-0", "s390x"), setpgid_library("s390x")) == (b"", b"")
+    assert (hostname_library("w-0", "s390x"), openmpi_library("s390x")) == (b"", b"")

@@ -1,13 +1,12 @@
 """A job in the foreground: run here and watched, its launcher's output and code passed on."""
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import click
 
+from mpijob.api import children
 from mpijob.cli import exits
 from mpijob.cli.launcher_output import LauncherOutput
 from mpijob.cli.output import forget_stdout
@@ -17,12 +16,14 @@ from mpijob.cli.render.jobs import reason
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.watching import Watching
 from mpijob.cli.world import World
+from mpijob.core import names
 from mpijob.core.explain import Weight, explain
 from mpijob.core.job import Key
-from mpijob.core.observed import Observed
+from mpijob.core.observed import Observed, PodView
 from mpijob.core.plan import Kind
 from mpijob.core.status import ConditionType, JobStatus
 from mpijob.local.supervisor import Supervisor
+from mpijob.ports import ChangeType
 
 #: How long, in seconds, one look at the job may at least wait for the one before it.
 _PAUSE_S = 0.1
@@ -45,6 +46,7 @@ class Foreground:
         self.supervisor.catch_signals()
         output = LauncherOutput(self.world.local.logs, self.key.namespace, self.watching.stop)
         looking = asyncio.create_task(self._look(output))
+        keeping = asyncio.create_task(self._keep_codes())
         writing = asyncio.create_task(output.run())
         running = asyncio.create_task(self.supervisor.run())
         try:
@@ -55,9 +57,11 @@ class Foreground:
                 self.supervisor.interrupt("Interrupted", told)
             await running
         finally:
-            looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await looking
+            # What was told last is still to be heard.
+            await asyncio.sleep(0)
+            for task in (looking, keeping):
+                task.cancel()
+            await asyncio.gather(looking, keeping, return_exceptions=True)
             self.watching.stop()
         await self._look_once(output)
         output.close()
@@ -76,8 +80,19 @@ class Foreground:
                 await self._look_once(output)
                 await asyncio.sleep(_PAUSE_S)
 
+    async def _keep_codes(self) -> None:
+        """Remember how the launcher ended, of whose every change some last for no time at all."""
+        launcher = Kind.JOB.value, names.launcher(self.key.name)
+        async for change in self.world.objects.watch(Kind.POD):
+            if change.type is ChangeType.SYNCED:
+                continue
+            seen = children.seen(Kind.POD, change.manifest)
+            of_launcher = (seen.owner_kind, seen.owner_name) == launcher
+            if of_launcher and seen.key.namespace == self.key.namespace:
+                self.exit_code = _own_code(seen.view, self.exit_code)
+
     async def _look_once(self, output: LauncherOutput) -> None:
-        """Show the job as it is, and remember what only its pods tell: how the launcher ended."""
+        """Show the job as it is, and tell `output` of the launcher's pods."""
         try:
             observed = await self.world.observed(self.key)
         except Trouble:
@@ -85,11 +100,6 @@ class Foreground:
             return
         self.last = observed
         output.see(observed)
-        codes = list(_exit_codes(observed))
-        # A launcher that has used up its retries is killed: what it said before that counts.
-        killed = observed.job.status.finished and codes[-1:] in ([137], [143])
-        if codes and not (killed and self.exit_code):
-            self.exit_code = codes[-1]
         if not observed.job.status.finished:
             self.watching.show(observed, self.world.now())
 
@@ -129,17 +139,25 @@ class Foreground:
             click.echo(f"  → {advice}", err=True)
 
 
+#: 128 + SIGKILL and 128 + SIGTERM.
+_KILLED = (137, 143)
 _ENDED_BY_US = ("Interrupted", "DeadlineExceeded")
 _TELLING = (Kind.MPI_JOB, Kind.JOB, Kind.POD)
 
 
-def _exit_codes(observed: Observed) -> Iterator[int]:
-    """Yield how the launcher's main containers ended, the last last."""
-    pods = sorted(observed.launcher_pods, key=lambda pod: (str(pod.created_at), pod.name))
-    for pod in pods:
-        for container in pod.containers:
-            if not container.init and container.exit_code is not None:
-                yield container.exit_code
+def _own_code(pod: object, before: int | None) -> int | None:
+    """Return how a launcher's pod says that it ended, `before` where it says nothing of its own.
+
+    A launcher that has used up its retries, or is suspended, is killed with its pod: that is no
+    code of its own.
+    """
+    if not isinstance(pod, PodView):
+        return before
+    for container in pod.containers:
+        killed = pod.deleting and container.exit_code in _KILLED
+        if not container.init and container.exit_code is not None and not killed:
+            return container.exit_code
+    return before
 
 
 def _failure_code(status: JobStatus, launcher: int | None) -> int:

@@ -114,7 +114,7 @@ def surroundings(
             path=env.get("PATH", os.defpath),
             library_path=env.get("LD_LIBRARY_PATH", ""),
             names_resolve=runtime.namespaced,
-            setpgid_library=runtime.setpgid_library,
+            openmpi_library=runtime.openmpi_library,
         )
         env |= mpi_env.environment(mpi, around)
         keep.append(mpi.prefix)

@@ -29,6 +29,8 @@ MESSAGE_MAX = 1 << 18
 _CONTAINER_MARK = "MPIJOB_CONTAINER"
 _EXEC_MARK = "MPIJOB_EXEC"
 _PRELOAD = "LD_PRELOAD"
+#: Names libraries to preload beside those that a container's own LD_PRELOAD names.
+PRELOAD_VARIABLE = "MPIJOB_PRELOAD"
 #: How long the processes of an rsh agent that died may take to follow it.
 _FAREWELL_S = 1.0
 _SHELL = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
@@ -154,9 +156,11 @@ class Keeper:
         known = self._env
         if mark == _EXEC_MARK or not self._pod["launcher"]:
             known = {**self._env, **self._host_env}
-        env = {**known, **container["env"], **self._marks, mark: value}
-        if _PRELOAD in known and _PRELOAD in container["env"]:
-            env[_PRELOAD] = f"{container['env'][_PRELOAD]}:{known[_PRELOAD]}"
+        own = container["env"]
+        env = {**known, **own, **self._marks, mark: value}
+        libraries = (own.get(_PRELOAD), own.get(PRELOAD_VARIABLE), known.get(_PRELOAD))
+        if preloaded := ":".join(library for library in libraries if library):
+            env[_PRELOAD] = preloaded
         return {**container, "env": env}
 
     # What the runtime and the agents say.

@@ -1,8 +1,11 @@
 """What this machine is: its CPUs, memory and GPUs as far as this process may use them, its user."""
 
+import fcntl
 import os
 import pwd
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +15,8 @@ from pathlib import Path
 #: Overrides the count of GPUs, for machines whose GPUs are not NVIDIA's, and for tests.
 GPUS_VARIABLE = "MPIJOB_GPUS"
 _ANSWER_MAX_S = 20.0
+_SIOCGIFFLAGS = 0x8913
+_IFF_UP, _IFF_LOOPBACK = 0x1, 0x8
 _CGROUPS = Path("/sys/fs/cgroup")
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 
@@ -29,6 +34,8 @@ class Machine:
     hostname: str
     user: str
     is_root: bool
+    #: An interface besides loopback is up. Open MPI 5's daemons do not speak without one.
+    has_network: bool = True
 
     @property
     def cpu_count(self) -> int:
@@ -46,6 +53,7 @@ def machine(environ: Mapping[str, str]) -> Machine:
         hostname=os.uname().nodename,
         user=_user(),
         is_root=os.geteuid() == 0,
+        has_network=_has_network(),
     )
 
 
@@ -148,6 +156,20 @@ def _nvidia_count() -> int:
         return len(list(_DRIVER.iterdir()))
     except OSError:
         return 0
+
+
+def _has_network() -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        for _, name in socket.if_nameindex():
+            question = struct.pack("16s24x", name.encode())
+            try:
+                answer = fcntl.ioctl(asking, _SIOCGIFFLAGS, question)
+            except OSError:
+                continue
+            (flags,) = struct.unpack_from("H", answer, 16)
+            if flags & _IFF_UP and not flags & _IFF_LOOPBACK:
+                return True
+    return False
 
 
 def _user() -> str:

@@ -92,4 +92,4 @@ if TYPE_CHECKING:
         id: NotRequired[str]
         mode: NotRequired[str]
         shm_folder: NotRequired[str]
-        setpgid_library: NotRequired[str]
+        openmpi_library: NotRequired[str]

@@ -1,12 +1,13 @@
 """What makes several hosts on one machine work for each MPI: variables that users may override.
 
-The figures behind each line stand in docs/decisions/0011-hosts-on-one-machine.md.
+The figures behind each line stand in docs/decisions/0012-hosts-on-one-machine.md.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from mpijob.local.keeper import PRELOAD_VARIABLE
 from mpijob.local.mpi import Family, Mpi
 
 #: Loopback: nothing outside this machine can reach a job, and none is needed to run it.
@@ -29,8 +30,8 @@ class Surroundings:
     library_path: str = ""
     #: The hosts' names have addresses, as the pods' own /etc/hosts gives them.
     names_resolve: bool = True
-    #: The library of `preloads.setpgid_library`; "" for none.
-    setpgid_library: str = ""
+    #: The library of `preloads.openmpi_library`; "" for none.
+    openmpi_library: str = ""
 
 
 def environment(mpi: Mpi, around: Surroundings) -> dict[str, str]:
@@ -42,9 +43,8 @@ def environment(mpi: Mpi, around: Surroundings) -> dict[str, str]:
     match mpi.family:
         case Family.OPENMPI:
             settings = _openmpi(around.agent, crowded=crowded)
-            if around.setpgid_library:
-                # Open MPI does not hand this on to other hosts; MPICH would.
-                settings = {"LD_PRELOAD": around.setpgid_library, **settings}
+            if around.openmpi_library:
+                settings = {PRELOAD_VARIABLE: around.openmpi_library, **settings}
         case Family.MPICH:
             settings = _mpich(around.agent, crowded=crowded)
         case Family.INTEL:

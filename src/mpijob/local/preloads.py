@@ -1,4 +1,4 @@
-"""Libraries in LD_PRELOAD that mend two things between Open MPI and several hosts on one machine.
+"""Libraries in LD_PRELOAD that mend what is between Open MPI and several hosts on one machine.
 
 The host's name: Open MPI 5 tells hosts apart by what `gethostname` says. Where two hosts of a job
 say the same, its ranks disagree about who shares a machine with whom, and hang. Without
@@ -41,7 +41,7 @@ def hostname_library(name: str, machine: str) -> bytes:
     return shared_library({"gethostname": gethostname, "uname": uname}, text, machine)
 
 
-def setpgid_library(machine: str) -> bytes:
+def openmpi_library(machine: str) -> bytes:
     """Return a library whose `setpgid` is content with a child that is a program already.
 
     b"" for a processor that it cannot be written for.

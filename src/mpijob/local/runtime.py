@@ -228,7 +228,7 @@ class Runtime:
         #: Holds the pods' shared memory, a folder a host name, in plain mode.
         self.shm_folder = ready["shm_folder"]
         #: A library for Open MPI's programs to preload; "" where there is none. See `mpi_env`.
-        self.setpgid_library = ready["setpgid_library"]
+        self.openmpi_library = ready["openmpi_library"]
         #: What all its processes carry in MPIJOB_RUNTIME, and nothing else does.
         self.token = settings["token"]
 

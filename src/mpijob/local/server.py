@@ -118,7 +118,7 @@ class Server:
                 "mode": "namespaces" if self._namespaced else "plain",
                 "message": self._reason,
                 "shm_folder": self._shm,
-                "setpgid_library": self._setpgid_library(),
+                "openmpi_library": self._openmpi_library(),
                 "at": time.time(),
             }
         )
@@ -137,10 +137,10 @@ class Server:
         os.rename(draft, self._record)
         return handle
 
-    def _setpgid_library(self) -> str:
-        """Write the library that spares Open MPI a warning; return its path, or "" without one."""
-        path = f"{self._folder}/setpgid.so"
-        library = preloads.setpgid_library(os.uname().machine)
+    def _openmpi_library(self) -> str:
+        """Write the library that Open MPI wants preloaded; return its path, or "" without one."""
+        path = f"{self._folder}/openmpi.so"
+        library = preloads.openmpi_library(os.uname().machine)
         return path if preloads.write(path, library) else ""
 
     def _write_agent(self) -> None:

@@ -209,6 +209,6 @@ def test_sixty_four_hosts_run_a_job_of_nothing(mpi, job):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_many_runs_in_a_row_end_well(mpi, mode, job):
-    # Rare crashes are what makes several hosts on one machine hard; see docs/decisions/0011.
+    # Rare crashes are what makes several hosts on one machine hard; see docs/decisions/0012.
     runs = job(mpi, mode=mode, runs=RUNS)
     assert [outcome(run) for run in runs if outcome(run) != WELL] == []

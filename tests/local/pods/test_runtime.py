@@ -60,6 +60,17 @@ def test_a_launcher_is_not_told_what_its_mpirun_would_hand_on_to_other_hosts(pla
     assert play(scenario) == "none none\n"
 
 
+def test_a_containers_own_preloads_stand_beside_ours(play):
+    async def scenario(stage):
+        # Libraries that are not there: the loader says so, and goes on.
+        env = {"PATH": os.defpath, "LD_PRELOAD": "/own.so", "MPIJOB_PRELOAD": "/mpi.so"}
+        stage.start(stage.pod(stage.shell("echo $LD_PRELOAD 2>/dev/null", env=env)))
+        await stage.until(Exited)
+        return stage.log().splitlines()[-1].split(":")[:2]
+
+    assert play(scenario) == ["/own.so", "/mpi.so"]
+
+
 def test_a_container_runs_in_its_folder_and_with_the_default_signals(play):
     async def scenario(stage):
         ignored = "grep SigIgn /proc/self/status"

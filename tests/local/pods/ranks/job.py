@@ -42,7 +42,7 @@ class Job:
             settings["worker_count"] * settings["slots"],
             machine(os.environ).cpu_count,
             names_resolve=runtime.namespaced,
-            setpgid_library=runtime.setpgid_library,
+            openmpi_library=runtime.openmpi_library,
         )
         self.env = environment(self.mpi, around) | {"HOME": str(folder)} | settings["env"]
         config = folder / "config"
