@@ -46,7 +46,12 @@ class Site:
         """Type a command; return its exit code and what it printed."""
         environment = {**os.environ, "KUBECONFIG": self.cluster.kubeconfig}
         done = subprocess.run(
-            [*MPIJOB, *words], env=environment, capture_output=True, text=True, timeout=90
+            [*MPIJOB, *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
         )
         return done.returncode, done.stdout, done.stderr
 
