@@ -72,15 +72,32 @@ def test_what_a_write_was_answered_is_learnt():
     assert learned[0]["metadata"]["uid"]
 
 
+SECRET = Ref(Kind.SECRET, "default", "pi-ssh")
+
+
+def minting(**metadata):
+    named = {"namespace": "default", "name": "pi-ssh", **metadata}
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": named}
+    return MintSecret(SECRET, SecretContent.USER_KEYS, manifest)
+
+
 def test_a_secret_is_drawn_and_stored_as_kubernetes_spells_it():
-    ref = Ref(Kind.SECRET, "default", "pi-ssh")
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"namespace": "default", "name": "pi-ssh"},
-    }
-    store = run((MintSecret(ref, SecretContent.USER_KEYS, manifest),))
-    assert b64decode(store.get(ref)["data"]["user-keys"]) == b"drawn"
+    store = run((minting(),))
+    assert b64decode(store.get(SECRET)["data"]["user-keys"]) == b"drawn"
+
+
+def test_keys_that_another_operator_drew_are_adopted_as_they_are():
+    owner = {"kind": "MPIJob", "name": "pi", "uid": "pi-uid", "controller": True}
+    step = minting(ownerReferences=[owner])
+    theirs = Create(SECRET, {**step.manifest, "data": {"user-keys": "dGhlaXJz"}})
+    store = run((theirs,))
+    with pytest.raises(Conflict):
+        run((step,), store=store)
+    there = store.get(SECRET)
+    assert (there["data"], there["metadata"]["labels"]) == (
+        {"user-keys": "dGhlaXJz"},
+        {"mpijob.dev/child": "true"},
+    )
 
 
 def test_a_patch_of_what_has_changed_since_is_refused():

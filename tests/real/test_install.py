@@ -18,7 +18,7 @@ import yaml
 
 from harness.api import Api
 from harness.cluster import Cluster, write_kubeconfig
-from harness.control_plane import ControlPlane, free_port
+from harness.control_plane import ControlPlane
 from harness.fake_nodes import fake_nodes
 from harness.processes import Process
 from harness.unavailable import Unavailable
@@ -46,7 +46,12 @@ class Site:
         """Type a command; return its exit code and what it printed."""
         environment = {**os.environ, "KUBECONFIG": self.cluster.kubeconfig}
         done = subprocess.run(
-            [*MPIJOB, *words], env=environment, capture_output=True, text=True, timeout=90
+            [*MPIJOB, *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
         )
         return done.returncode, done.stdout, done.stderr
 
@@ -62,7 +67,8 @@ class Site:
         )
         deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
         told = self.api.read(f"{deployments}/{NAME}")["spec"]["template"]["spec"]["containers"][0]
-        ports = [f"--{name}={free_port()}" for name in ("health-port", "monitoring-port")]
+        # Nobody probes it here, and two of them share the machine's ports.
+        ports = ["--health-port=0", "--monitoring-port=0"]
         process = Process(
             f"operator-{namespace}",
             [*MPIJOB, *told["args"], *ports],
@@ -178,12 +184,12 @@ def test_the_installation_says_what_it_made(installed):
 
 
 def test_an_installation_that_is_complete_changes_nothing(site, installed):
-    _, said, _ = site.mpijob("install")
+    _, said, _ = site.mpijob("install", "--force")
     assert {line.rpartition(" ")[2] for line in said.splitlines()} == {"unchanged"}
 
 
 def test_a_dry_run_says_what_would_change(site, installed):
-    _, said, _ = site.mpijob("install", "--dry-run", "--cluster-domain=example.org")
+    _, said, _ = site.mpijob("install", "--force", "--dry-run", "--cluster-domain=example.org")
     changed = [line for line in said.splitlines() if "unchanged" not in line]
     assert changed == ["deployment.apps/mpijob-operator configured (dry run)"]
 
@@ -267,7 +273,7 @@ def mended(site, user_space, scaled):
 @pytest.fixture(scope="module")
 def tidied(site, user_space):
     """What is left of a job whose time to live ran out."""
-    site.api.create(JOBS.format(user_space), _job("brief", ttlSecondsAfterFinished=0))
+    site.api.create(JOBS.format(user_space), _job("brief", ttlSecondsAfterFinished=1))
     job = _until(site, user_space, "brief", _is("Succeeded"))
     for path in CHILDREN.values():
         collection = path.format(user_space)
@@ -293,8 +299,9 @@ def adopted(site, user_space):
     containers = [{"name": "mpi", "image": "example/mpi:1"}]
     template = {"metadata": {"annotations": EVER}, "spec": {"containers": containers}}
     template["spec"]["restartPolicy"] = "Never"
+    selector = {names.OPERATOR_NAME_LABEL: names.OPERATOR_NAME, names.JOB_NAME_LABEL: "old"}
     bodies = {
-        ("services", "old"): {"spec": {"clusterIP": "None"}},
+        ("services", "old"): {"spec": {"clusterIP": "None", "selector": selector}},
         ("configmaps", "old-config"): {"data": {}},
         ("secrets", "old-ssh"): {"stringData": {"ssh-privatekey": "a", "ssh-publickey": "b"}},
         ("jobs", "old-launcher"): {"spec": {"suspend": True, "template": template}},
@@ -302,6 +309,9 @@ def adopted(site, user_space):
     for (kind, name), body in bodies.items():
         metadata = {"name": name, "ownerReferences": [owner]}
         site.api.create(CHILDREN[kind].format(user_space), {"metadata": metadata, **body})
+    # As a launcher's Job is that ran before it was held.
+    started = {"status": {"startTime": made["metadata"]["creationTimestamp"]}}
+    site.api.merge(f"{CHILDREN['jobs'].format(user_space)}/old-launcher/status", started)
     site.api.merge(f"{jobs}/old", {"spec": {"runPolicy": {"managedBy": None}}})
     _until(site, user_space, "old", _is("Running"))
     return {

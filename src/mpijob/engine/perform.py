@@ -116,20 +116,25 @@ async def _perform_step(step: Step, job: Identity, hands: Hands, now: datetime) 
 
 
 async def _create(ref: Ref, manifest: Manifest, job: Identity, hands: Hands) -> None:
-    """Make a child; where its name is taken, see by whom, so that the next look knows.
-
-    A child of ours may stand there unseen: another operator made it, without the label by which
-    children are watched. It gets that label, and is seen from then on.
-    """
+    """Make a child; where its name is taken, see by whom, so that the next look knows."""
     try:
         hands.learn(ref.kind, await hands.objects.create(manifest))
     except Conflict:
-        there = await hands.objects.get(ref)
-        hands.learn(ref.kind, there)
-        # Pods are watched by a label that every operator gives them.
-        if ref.kind is not Kind.POD and adoptable(there, job):
-            hands.learn(ref.kind, await hands.objects.patch(ref, ADOPTION))
+        await _meet(ref, job, hands)
         raise
+
+
+async def _meet(ref: Ref, job: Identity, hands: Hands) -> None:
+    """Look at what stands under a child's name.
+
+    A child of ours may stand there unseen: another operator made it, without the label by which
+    children are watched. It gets that label, and is seen from then on. Pods are watched by a label
+    that every operator gives them.
+    """
+    there = await hands.objects.get(ref)
+    hands.learn(ref.kind, there)
+    if ref.kind is not Kind.POD and adoptable(there, job):
+        hands.learn(ref.kind, await hands.objects.patch(ref, ADOPTION))
 
 
 async def _mint(step: MintSecret, job: Identity, hands: Hands) -> None:
@@ -137,7 +142,7 @@ async def _mint(step: MintSecret, job: Identity, hands: Hands) -> None:
         await hands.objects.delete(step.ref, uid=step.replaces)
     drawn = await hands.keys.draw(step.content, hands.config.key_type, job.key)
     data = {name: b64encode(text).decode() for name, text in drawn.items()}
-    hands.learn(Kind.SECRET, await hands.objects.create({**step.manifest, "data": data}))
+    await _create(step.ref, {**step.manifest, "data": data}, job, hands)
 
 
 async def _announce(told: Announce, job: Identity, objects: Objects, now: datetime) -> None:

@@ -42,7 +42,7 @@ def test_a_launcher_of_a_job_that_says_nothing(a_job):
         "metadata": {
             "namespace": "default",
             "name": "pi-launcher",
-            "labels": {"app": "pi"},
+            "labels": {"app": "pi", "mpijob.dev/child": "true"},
             "ownerReferences": [owner],
         },
         "spec": {

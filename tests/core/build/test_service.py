@@ -28,7 +28,7 @@ def test_the_service_is_the_jobs_own(a_job):
     assert build.service(a_job())["metadata"] == {
         "namespace": "default",
         "name": "pi",
-        "labels": {"app": "pi"},
+        "labels": {"app": "pi", "mpijob.dev/child": "true"},
         "ownerReferences": [
             {
                 "apiVersion": "kubeflow.org/v2beta1",

@@ -83,6 +83,8 @@ def spec(job: MPIJob, scheduler: Gang, priorities: Mapping[str, int]) -> Manifes
             if name := priority_class(job):
                 found["priorityClassName"] = name
         case Gang.SCHEDULER_PLUGINS:
+            # Its definition knows no gang of nobody: one pod alone waits for none either.
+            found["minMember"] = max(1, found["minMember"])
             found["scheduleTimeoutSeconds"] = policy.schedule_timeout_s or 0
         case _:
             assert_never(scheduler)
