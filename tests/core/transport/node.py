@@ -1,4 +1,6 @@
-"""A node for the tests of ssh: runs pods as they are written, each with a network of its own.
+"""Nodes for the tests of ssh: run pods as they are written, each with a network of its own.
+
+Pods with `hostNetwork` share the network and the name of the node that `nodeName` names.
 
 Run in namespaces of its own, as `unshare --mount --net python node.py POD…`, so that all it mounts
 and connects is gone with it. Reads a cluster from standard input, as JSON:
@@ -21,6 +23,8 @@ import sys
 from pathlib import Path
 
 BRIDGE = "br0"
+#: A pod's own, as its /tmp would be: this machine's may hold what the tests run.
+TEMPORARY = Path("/run/tmp")
 ROOT = Path(__file__).parents[3]
 
 
@@ -36,15 +40,21 @@ def _cluster(cluster) -> int:
     _run("ip", "link", "set", BRIDGE, "up")
     work = Path("/mnt")
     _run("mount", "-t", "tmpfs", "tmpfs", str(work))
-    names = [pod["hostname"] for pod in cluster["pods"]]
+    networks = list(dict.fromkeys(map(_network, cluster["pods"])))
     domain = cluster["domain"]
     hosts = "127.0.0.1 localhost\n" + "".join(
-        f"10.9.0.{number} {name}.{domain} {name}\n" for number, name in enumerate(names, 1)
+        f"10.9.0.{number} {pod['hostname']}.{domain} {pod['hostname']} {network}\n"
+        for pod in cluster["pods"]
+        for number, network in enumerate(networks, 1)
+        if network == _network(pod)
     )
-    started = [
-        _start(cluster, pod, number, work / pod["hostname"], hosts)
-        for number, pod in enumerate(cluster["pods"], 1)
-    ]
+    started: list[subprocess.Popen[str]] = []
+    holders: dict[str, int] = {}
+    for pod in cluster["pods"]:
+        network = _network(pod)
+        place = (network, networks.index(network) + 1, holders.get(network))
+        started.append(_start(cluster, pod, place, work / pod["hostname"], hosts))
+        holders.setdefault(network, started[-1].pid)
     try:
         return started[0].wait()
     finally:
@@ -53,27 +63,38 @@ def _cluster(cluster) -> int:
             process.wait()
 
 
-def _start(cluster, pod, number, folder, hosts):
+def _network(pod):
+    """Return the name of the network that a pod is on: its node's, or its own."""
+    return pod["nodeName"] if pod.get("hostNetwork") else pod["hostname"]
+
+
+def _start(cluster, pod, place, folder, hosts):
+    """Start a pod on a network: a new one, or that of the process `holder`."""
+    network, number, holder = place
     folder.mkdir()
+    own = ["unshare", "--mount", "--net", "--uts"]
+    shared = ["nsenter", "--net", "--uts", f"--target={holder}", "unshare", "--mount"]
     process = subprocess.Popen(
-        ["unshare", "--mount", "--net", "--uts", sys.executable, __file__, "pod"],
+        [*(own if holder is None else shared), sys.executable, __file__, "pod"],
         stdin=subprocess.PIPE,
         text=True,
         # What the workers say is for whoever looks into a test that failed.
-        stdout=None if number == 1 else sys.stderr,
+        stdout=None if pod is cluster["pods"][0] else sys.stderr,
     )
     told = {
         **{key: cluster[key] for key in ("objects", "uid", "path")},
         "pod": pod,
         "folder": str(folder),
         "hosts": hosts,
-        "address": f"10.9.0.{number}/16",
+        "network": network,
+        "address": f"10.9.0.{number}/16" if holder is None else "",
     }
     assert process.stdin is not None
-    _until_unshared(process.pid)
-    peer = ["type", "veth", "peer", "name", "eth0", "netns", str(process.pid)]
-    _run("ip", "link", "add", f"pod{number}", *peer)
-    _run("ip", "link", "set", f"pod{number}", "master", BRIDGE, "up")
+    if holder is None:
+        _until_unshared(process.pid)
+        peer = ["type", "veth", "peer", "name", "eth0", "netns", str(process.pid)]
+        _run("ip", "link", "add", f"pod{number}", *peer)
+        _run("ip", "link", "set", f"pod{number}", "master", BRIDGE, "up")
     process.stdin.write(json.dumps(told))
     process.stdin.close()
     return process
@@ -90,10 +111,11 @@ def _pod(told) -> int:
     # The kernel ends this pod with the node.
     ctypes.CDLL(None).prctl(1, 9)
     folder, pod = Path(told["folder"]), told["pod"]
-    _run("ip", "link", "set", "lo", "up")
-    _run("ip", "address", "add", told["address"], "dev", "eth0")
-    _run("ip", "link", "set", "eth0", "up")
-    _run("hostname", pod["hostname"])
+    if told["address"]:
+        _run("ip", "link", "set", "lo", "up")
+        _run("ip", "address", "add", told["address"], "dev", "eth0")
+        _run("ip", "link", "set", "eth0", "up")
+        _run("hostname", told["network"])
     checkout = os.open(ROOT, os.O_PATH)
     _image(folder, told["hosts"])
     _show(checkout)
@@ -119,6 +141,8 @@ def _image(folder, hosts):
     _run("mount", "--bind", str(etc), "/etc")
     for path in ("/run", "/root"):
         _run("mount", "-t", "tmpfs", "tmpfs", path)
+    TEMPORARY.mkdir()
+    TEMPORARY.chmod(0o1777)
 
 
 def _show(checkout):
@@ -180,6 +204,7 @@ def _container(container, volumes, told) -> int:
     env = {
         "PATH": told["path"],
         "HOME": "/root" if uid == "0" else "/",
+        "TMPDIR": str(TEMPORARY),
         **{entry["name"]: entry["value"] for entry in container["env"]},
     }
     command = [*who, "--", *container["command"], *container.get("args", ())]
