@@ -386,3 +386,16 @@ def test_where_no_pod_can_be_run_the_job_fails_and_says_why(plain_place, monkeyp
         return place.ends(supervisor.job)
 
     assert place.play(scenario) == [("Failed", "CannotRun")]
+
+
+@pytest.mark.root  # Only root can run a container as somebody else.
+def test_a_container_that_runs_as_another_user_reaches_its_volumes(place):
+    mounts = [{"name": "scratch", "mountPath": "/scratch"}]
+    script = "id -u; echo mine > /scratch/file; cat /scratch/file; cat /etc/mpi/hostfile"
+    container = place.container("mpi", script, volumeMounts=mounts, workingDir="/")
+    pod = {
+        "containers": [container],
+        "volumes": [{"name": "scratch", "emptyDir": {}}],
+        "securityContext": {"runAsUser": 1, "runAsGroup": 1},
+    }
+    assert place.output(place.mpijob(pod=pod)) == "1\nmine\n"
