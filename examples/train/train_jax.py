@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from data import CLASSES, Pictures, digits
-from jax.flatten_util import ravel_pytree
 from mpi4py import MPI
 
 jax.config.update("jax_enable_x64", True)
@@ -25,17 +24,17 @@ RATE = 1.0
 MOMENTUM = 0.9
 SEED = 2026
 
-Weights = dict[str, jax.Array]
+Weights = dict[str, np.ndarray]
 
 
 def first_weights(pixel_count: int) -> Weights:
     """Return the model to begin with, the same on every rank: one seed, one stream."""
     dice = np.random.default_rng(SEED)
     return {
-        "into": jnp.asarray(dice.normal(0, pixel_count**-0.5, (pixel_count, HIDDEN))),
-        "into_bias": jnp.zeros(HIDDEN),
-        "out": jnp.asarray(dice.normal(0, HIDDEN**-0.5, (HIDDEN, CLASSES))),
-        "out_bias": jnp.zeros(CLASSES),
+        "into": dice.normal(0, pixel_count**-0.5, (pixel_count, HIDDEN)),
+        "into_bias": np.zeros(HIDDEN),
+        "out": dice.normal(0, HIDDEN**-0.5, (HIDDEN, CLASSES)),
+        "out_bias": np.zeros(CLASSES),
     }
 
 
@@ -51,25 +50,29 @@ def summed_loss(weights: Weights, pixels: jax.Array, labels: jax.Array) -> jax.A
     return -jnp.take_along_axis(likely, labels[:, None], axis=1).sum()
 
 
+@jax.jit
+def loss_and_gradients(
+    weights: Weights, pixels: jax.Array, labels: jax.Array
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Return the summed loss and its gradient by every weight, compiled once."""
+    return jax.value_and_grad(summed_loss)(weights, pixels, labels)
+
+
 def trained(ranks: MPI.Comm, mine: Pictures) -> tuple[Weights, float]:
     """Return the model that all ranks learn together, and its last loss per picture."""
-    flat, unravel = ravel_pytree(first_weights(mine.pixels.shape[1]))
-    pixels, labels = jnp.asarray(mine.pixels), jnp.asarray(mine.digits)
+    weights = first_weights(mine.pixels.shape[1])
+    speeds = {name: np.zeros_like(weight) for name, weight in weights.items()}
     count = ranks.allreduce(len(mine.digits))
-
-    @jax.jit
-    def loss_and_gradient(flat: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return jax.value_and_grad(lambda f: summed_loss(unravel(f), pixels, labels))(flat)
-
-    point, speed, loss = np.array(flat), np.zeros_like(flat), 0.0
+    loss = 0.0
     for _ in range(STEPS):
-        own_loss, own_gradient = loss_and_gradient(point)
-        total = np.empty_like(point)
-        ranks.Allreduce(np.asarray(own_gradient), total)
-        speed = MOMENTUM * speed - RATE * (1 - MOMENTUM) * total / count
-        point = point + speed
+        own_loss, gradients = loss_and_gradients(weights, mine.pixels, mine.digits)
+        for name, own in gradients.items():
+            total = np.empty_like(weights[name])
+            ranks.Allreduce(np.asarray(own), total)
+            speeds[name] = MOMENTUM * speeds[name] - RATE * (1 - MOMENTUM) * total / count
+        weights = {name: weight + speeds[name] for name, weight in weights.items()}
         loss = ranks.allreduce(float(own_loss)) / count
-    return unravel(jnp.asarray(point)), loss
+    return weights, loss
 
 
 def main() -> None:
@@ -78,7 +81,7 @@ def main() -> None:
     learn, test = digits(ranks)
     weights, loss = trained(ranks, learn.share(ranks.rank, ranks.size))
     mine = test.share(ranks.rank, ranks.size)
-    found = scores(weights, jnp.asarray(mine.pixels)).argmax(axis=1)
+    found = np.asarray(jax.jit(scores)(weights, mine.pixels)).argmax(axis=1)
     accuracy = ranks.allreduce(int((found == mine.digits).sum())) / len(test.digits)
     if ranks.rank == 0:
         print(f"ranks {ranks.size}  loss {loss:.9f}  accuracy {accuracy:.4f}", flush=True)

@@ -1,5 +1,6 @@
 """The journal is whole whatever happens to its writers, and every reader sees the same."""
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -231,6 +232,7 @@ print(sorted(there) == sorted(kept), 0 < len(kept) < 1000)
 
 
 @pytest.mark.root  # It mounts a small disk, in a mount namespace of its own.
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")
 def test_a_disk_that_is_really_full_is_told_and_loses_nothing(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FILLER, str(tmp_path)], capture_output=True, text=True, check=False

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
 from mpijob.cluster.pod_status import status_of
@@ -200,8 +201,7 @@ class Kubelet:
 
     def _begin(self, life: PodLife, store: Store) -> None:
         place = self._place(life.pod, store)
-        namespaced = self._ground.surroundings.namespaced
-        volumes = Volumes(life.folder.volumes, place, namespaced=namespaced)
+        volumes = self._volumes_of(life, place)
         try:
             volumes.prepare()
             life.begin(workload(place, volumes, life.folder, self._surroundings(life.pod)))
@@ -217,6 +217,16 @@ class Kubelet:
             self._try_later(life, Told("Failed", f"Error: {refusal}", warning=True))
         else:
             self._volumes[life.uid] = volumes
+
+    def _volumes_of(self, life: PodLife, place: Place) -> Volumes:
+        """Return a pod's volumes, in a folder that whoever runs in the pod can reach."""
+        namespaced = self._ground.surroundings.namespaced
+        spec, folder = life.pod["spec"], life.folder.volumes
+        containers = (*(spec.get("initContainers") or ()), *spec["containers"])
+        if not namespaced and any(user_of(each, life.pod).uid for each in containers):
+            # Without mounts they use the volumes' own paths, and our home is closed to them.
+            folder = Path(self._runtime.run_folder, "volumes", life.uid)
+        return Volumes(folder, place, namespaced=namespaced)
 
     def _try_later(self, life: PodLife, told: Told) -> None:
         life.told.append(told)

@@ -1,6 +1,7 @@
 """A job runs on this machine as it would on a cluster: env, volumes, hosts, restarts, its end."""
 
 import asyncio
+import os
 from dataclasses import replace
 
 import pytest
@@ -386,3 +387,17 @@ def test_where_no_pod_can_be_run_the_job_fails_and_says_why(plain_place, monkeyp
         return place.ends(supervisor.job)
 
     assert place.play(scenario) == [("Failed", "CannotRun")]
+
+
+@pytest.mark.root  # Only root can run a container as somebody else.
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")
+def test_a_container_that_runs_as_another_user_reaches_its_volumes(place):
+    mounts = [{"name": "scratch", "mountPath": "/scratch"}]
+    script = "id -u; echo mine > /scratch/file; cat /scratch/file; cat /etc/mpi/hostfile"
+    container = place.container("mpi", script, volumeMounts=mounts, workingDir="/")
+    pod = {
+        "containers": [container],
+        "volumes": [{"name": "scratch", "emptyDir": {}}],
+        "securityContext": {"runAsUser": 1, "runAsGroup": 1},
+    }
+    assert place.output(place.mpijob(pod=pod)) == "1\nmine\n"

@@ -67,7 +67,13 @@ class Family:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        # A runtime that still lives ends by itself, now that its supervisor is gone.
+        gone([self.runtime, *self.keepers])
         sweep(self.home)
+        # What has stripped itself of its marks, and lost its keeper, only the test can name.
+        for member in self.members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
 
 
 @pytest.fixture
