@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PLACES = ("*.md", "changes/*.md", "docs/**/*.md", "examples/**/*.md", "images/**/*.md")
+PLACES = (
+    "*.md",
+    "changes/*.md",
+    "deploy/*.md",
+    "docs/**/*.md",
+    "examples/**/*.md",
+    "images/**/*.md",
+)
 DOCUMENTS = {
     str(path.relative_to(ROOT)): path for place in PLACES for path in sorted(ROOT.glob(place))
 }

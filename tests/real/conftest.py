@@ -15,6 +15,7 @@ from harness.unavailable import Unavailable
 
 HERE = Path(__file__).parent
 FAKE_NODE_COUNT = 20
+NODE_COUNT = 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,6 +42,16 @@ def cluster(session_folder: Path) -> Iterator[Cluster]:
             yield running
     except Unavailable as lacking:
         pytest.skip(f"no real control plane: {lacking}")
+
+
+@pytest.fixture(scope="session")
+def real_cluster(session_folder: Path) -> Iterator[Cluster]:
+    """Return a cluster with two real nodes, on which pods run as processes."""
+    try:
+        with shared(session_folder / "real", Shape(node_count=NODE_COUNT)) as running:
+            yield running
+    except Unavailable as lacking:
+        pytest.skip(f"no real nodes: {lacking}")
 
 
 @pytest.fixture

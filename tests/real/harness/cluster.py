@@ -31,7 +31,8 @@ class Cluster:
     """The address of a cluster and the files that belong to it. A value: it can be handed on.
 
     `binaries` are the programs it runs on, by name; `registry` is where its nodes pull images
-    from, as HOST:PORT, or "" where it has no real node; `nodes` are its real nodes.
+    from, as HOST:PORT, or "" where it has no real node; `nodes` are its real nodes, and `network`
+    the name of the machine's interface to them.
     """
 
     folder: str
@@ -43,6 +44,7 @@ class Cluster:
     binaries: Mapping[str, str] = field(default_factory=dict)
     registry: str = ""
     nodes: tuple[str, ...] = ()
+    network: str = ""
 
     def api(self, agent: str = "mpijob-tests") -> Api:
         """Return a client with every right; `agent` is how the audit log will know it."""

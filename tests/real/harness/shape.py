@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import enclosure
 from harness.cluster import Cluster
-from harness.control_plane import ControlPlane
+from harness.control_plane import LOOPBACK, ControlPlane
 from harness.fake_nodes import fake_nodes
+from harness.names import serve_names
+from harness.network import Network
+from harness.real_node import RealNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +38,39 @@ def started(folder: Path, shape: Shape) -> Iterator[Cluster]:
     """Bring up a cluster of that shape in `folder`; afterwards only its logs are left there."""
     try:
         with contextlib.ExitStack() as running:
-            plane = running.enter_context(
-                ControlPlane(folder, has_controllers=shape.has_controllers)
+            if shape.node_count:
+                enclosure.require_namespaces()
+            network = running.enter_context(Network(folder)) if shape.node_count else None
+            plane = ControlPlane(
+                folder,
+                address=network.machine if network else LOOPBACK,
+                has_controllers=shape.has_controllers,
             )
+            running.enter_context(plane)
             cluster = plane.cluster
+            if network:
+                cluster = running.enter_context(_real_nodes(plane, network, shape.node_count))
             if shape.fake_node_count:
-                binaries = running.enter_context(fake_nodes(plane, shape.fake_node_count))
+                fakes = fake_nodes(plane, shape.fake_node_count, tainted=shape.node_count > 0)
+                binaries = running.enter_context(fakes)
                 cluster = replace(cluster, binaries={**cluster.binaries, **binaries})
             yield cluster
     finally:
         _clear(folder)
+
+
+@contextlib.contextmanager
+def _real_nodes(plane: ControlPlane, network: Network, count: int) -> Iterator[Cluster]:
+    """Give a cluster real nodes, names for their pods and a registry for their images."""
+    with contextlib.ExitStack() as running:
+        running.callback(serve_names(plane, network).stop)
+        registry = f"{network.machine}:5000"
+        nodes = [RealNode(plane, network, index, registry) for index in range(count)]
+        for node in nodes:
+            running.callback(node.stop)
+            node.start()
+        names = tuple(node.name for node in nodes)
+        yield replace(plane.cluster, nodes=names, network=network.name)
 
 
 def _clear(folder: Path) -> None:
