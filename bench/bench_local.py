@@ -18,6 +18,8 @@ BY_HAND = {
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_btl": "^ofi",
     "OMPI_MCA_mtl": "^ofi",
+    # Without this Open MPI 5 itself now and then misses the end of ranks that end at once.
+    "PRTE_MCA_odls_base_max_threads": "0",
 }
 
 

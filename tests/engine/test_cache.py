@@ -123,8 +123,57 @@ def test_what_is_deleted_is_gone():
 
 def test_a_pod_that_we_deleted_is_on_its_way_out_until_the_watch_says_more():
     cache, _ = fill(mpi_job(), pod("pi-worker-0"))
-    cache.learn_deleted(Ref(Kind.POD, "default", "pi-worker-0"))
+    cache.learn_deleted(Ref(Kind.POD, "default", "pi-worker-0"), "pi-worker-0-uid")
     assert [view.deleting for view in cache.observed(PI).workers] == [True]
+
+
+def at(version, manifest, **metadata):
+    """The same object at another version."""
+    changed = {**manifest["metadata"], "resourceVersion": str(version), **metadata}
+    return {**manifest, "metadata": changed}
+
+
+def told(type_, manifest):
+    return Change(ChangeType(type_), manifest)
+
+
+def test_a_late_answer_does_not_bring_back_what_is_gone():
+    # Hours of the simulator: a pod whose creation was answered after its deletion was told.
+    worker = pod("pi-worker-0")
+    cache, _ = fill(mpi_job(), at(20, worker))
+    cache.apply(Kind.POD, told("DELETED", at(25, worker)))
+    cache.learn(Kind.POD, at(20, worker))
+    assert cache.observed(PI).workers == ()
+
+
+def test_a_late_answer_does_not_undo_what_followed_on_it():
+    # Hour 42: a status written at 110 was answered after the user's change at 111 was told; every
+    # later report was refused, until somebody changed the job again.
+    cache, _ = fill(at(111, mpi_job(mpiImplementation="MPICH")))
+    cache.learn(Kind.MPI_JOB, at(110, mpi_job()))
+    assert cache.observed(PI).job.identity.version == "111"
+
+
+def test_a_late_watch_does_not_undo_what_an_answer_told():
+    cache, _ = fill(at(9, mpi_job()))
+    cache.learn(Kind.MPI_JOB, at(12, mpi_job()))
+    cache.apply(Kind.MPI_JOB, told("MODIFIED", at(10, mpi_job())))
+    assert cache.observed(PI).job.identity.version == "12"
+
+
+def test_the_deletion_of_a_predecessor_leaves_its_successor():
+    worker = pod("pi-worker-0")
+    cache, _ = fill(mpi_job(), at(20, worker))
+    cache.learn(Kind.POD, at(30, worker, uid="successor"))
+    cache.apply(Kind.POD, told("DELETED", at(25, worker)))
+    assert [view.uid for view in cache.observed(PI).workers] == ["successor"]
+
+
+def test_a_late_answer_to_a_deletion_leaves_a_namesake_alone():
+    service = {"kind": "Service", "metadata": meta("pi", OURS)}
+    cache, _ = fill(mpi_job(), at(30, service, uid="namesake"))
+    cache.learn_deleted(Ref(Kind.SERVICE, "default", "pi"), "pi-uid")
+    assert cache.observed(PI).service.uid == "namesake"
 
 
 def test_a_job_that_is_gone_is_not_observed():

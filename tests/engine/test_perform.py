@@ -46,7 +46,13 @@ def run(*stages, store=None, learned=None):
     store = store or Store()
     objects = MemoryObjects(store, lambda: NOON)
     learn = (learned if learned is not None else []).append
-    hands = Hands(objects, Drawn(), Config(), lambda kind, manifest: learn(manifest), learn)
+    hands = Hands(
+        objects,
+        Drawn(),
+        Config(),
+        lambda kind, manifest: learn(manifest),
+        lambda ref, uid: learn(ref),
+    )
     asyncio.run(perform(Plan(stages), JOB, hands, NOON))
     return store
 

@@ -87,48 +87,54 @@ def a_whole_life(world):
     calm(world)
 
 
+def until(world, role, phase):
+    """Go on until a pod of that role is in that phase."""
+    for _ in range(60):
+        pods = world.store.list(Kind.POD)
+        if any(role in p["metadata"]["name"] and p["status"]["phase"] == phase for p in pods):
+            return
+        tick(world)
+
+
 def suspended_and_resumed(world):
-    suspend_after(world, 5)
+    until(world, "launcher", "Running")
+    world.write(user.JOB, {"spec": {"runPolicy": {"suspend": True}}})
     calm(world)
     world.write(user.JOB, {"spec": {"runPolicy": {"suspend": False}}})
     calm(world)
 
 
-def suspend_after(world, ticks):
-    for _ in range(ticks):
-        tick(world)
-    world.write(user.JOB, {"spec": {"runPolicy": {"suspend": True}}})
-
-
 def with_a_dead_worker(world):
-    for _ in range(5):
-        tick(world)
-    world.dice.seed(3)
+    until(world, "launcher", "Running")
     world.nodes.strike("evict", f"{user.NAME}-worker-1")
     calm(world)
 
 
 def rescaled(world):
-    for _ in range(5):
-        tick(world)
+    until(world, "worker", "Pending")
     world.write(user.JOB, {"spec": {"mpiReplicaSpecs": {"Worker": {"replicas": 1}}}})
     calm(world)
 
 
 def deleted(world):
-    for _ in range(4):
-        tick(world)
+    until(world, "launcher", "Running")
     world.remove(user.JOB)
     calm(world)
 
 
 PLAIN = Config()
+#: Some may end in the moment of their suspension, after a crash: then what their policy would keep
+#: is gone. So it keeps nothing.
 LIVES = {
     "a plain job": (job(cleanPodPolicy="All"), PLAIN, a_whole_life),
     "a patient job": (patiently(job(cleanPodPolicy="Running")), PLAIN, a_whole_life),
-    "a job that is suspended and resumed": (job(), PLAIN, suspended_and_resumed),
+    "a job that is suspended and resumed": (
+        job(cleanPodPolicy="All"),
+        PLAIN,
+        suspended_and_resumed,
+    ),
     "a patient job that is suspended and resumed": (
-        patiently(job()),
+        patiently(job(cleanPodPolicy="All")),
         PLAIN,
         suspended_and_resumed,
     ),
@@ -142,7 +148,11 @@ LIVES = {
         PLAIN,
         with_a_dead_worker,
     ),
-    "a gang": (patiently(job(3)), Config(gang=Gang.VOLCANO), suspended_and_resumed),
+    "a gang": (
+        patiently(job(3, cleanPodPolicy="All")),
+        Config(gang=Gang.VOLCANO),
+        suspended_and_resumed,
+    ),
     "a job with a time to live": (job(ttlSecondsAfterFinished=5), PLAIN, a_whole_life),
     "a job on one machine": (job(), Config(transport=Transport.RSH), a_whole_life),
     "a job that loses a worker by its owner's wish": (job(3), PLAIN, rescaled),

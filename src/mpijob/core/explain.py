@@ -131,8 +131,12 @@ def _end(job: MPIJob) -> Iterator[Fact]:
         yield Fact(Weight.NEWS, str(job.key), "has succeeded")
         return
     failed = status.condition(ConditionType.FAILED)
-    message = f"has failed: {failed.reason}: {failed.message}" if failed else "has failed"
-    advice = _telltale(failed.message if failed else "")
+    told = failed.message if failed else ""
+    if status.failure is not None and status.failure.message:
+        # The last words of the culprit are told below, with the culprit.
+        told = told.removesuffix(f": {status.failure.message}")
+    message = f"has failed: {failed.reason}: {told}" if failed else "has failed"
+    advice = _telltale(told)
     yield Fact(Weight.HINDRANCE, str(job.key), message, advice)
     if status.failure is not None:
         yield _of_failure(status.failure)

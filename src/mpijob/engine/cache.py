@@ -11,7 +11,7 @@ from typing import TypeVar
 from mpijob.api import children, v2beta1
 from mpijob.api.children import Seen
 from mpijob.core import names
-from mpijob.core.job import Identity, Key, Manifest, MPIJob, Rejected
+from mpijob.core.job import Key, Manifest, MPIJob, Rejected
 from mpijob.core.observed import (
     Child,
     ConfigView,
@@ -52,6 +52,10 @@ _SUFFIXES = {
 class Cache:
     """The last view of every job and child, by kind and key.
 
+    Answers to writes and what watches tell come by different ways, and so in any order: an answer
+    may come after the watch has told what followed on it, even that the object is gone. So the
+    later version of an object stays, and an answer counts only where the watch is not yet that far.
+
     `read` and `read_job` decode what comes; whoever sees the same object often may remember more.
     """
 
@@ -61,6 +65,7 @@ class Cache:
         self._seen: dict[Kind, dict[Key, Seen]] = {kind: {} for kind in CHILD_KINDS}
         self._pods_of: dict[str, dict[str, PodView]] = {}
         self._priorities: dict[str, int] = {}
+        self._told: dict[Kind, int] = {}
 
     def apply(self, kind: Kind, change: Change) -> Key | None:
         """Take in one change and return the job to look at, or None where it concerns none.
@@ -72,35 +77,34 @@ class Cache:
         if change.type is ChangeType.SYNCED:
             return None
         if kind is Kind.MPI_JOB:
-            return self._apply_job(change)
+            job = self._read_job(change.manifest)
+            self._hear(kind, job.identity.version)
+            self._take_job(job, gone=change.type is ChangeType.DELETED)
+            return job.identity.key
         seen = self._read(kind, change.manifest)
-        if change.type is ChangeType.DELETED:
-            self._drop(kind, seen.key)
-        else:
-            self._file(kind, seen)
+        self._hear(kind, _version(seen))
+        self._take(kind, seen, gone=change.type is ChangeType.DELETED)
         return self._job_of(kind, seen)
 
     def learn(self, kind: Kind, manifest: Manifest | bytes) -> None:
-        """Take in what a write of our own was answered, so that the next look knows of it.
-
-        The watch may have told more by the time at which the answer is read: that stays.
-        """
+        """Take in what a write of our own was answered, so that the next look knows of it."""
         if kind is Kind.MPI_JOB:
-            told = self._read_job(manifest).identity
-            known = self.jobs.get(told.key)
-            if known is None or not _later(known.identity, told):
-                self._apply_job(Change(ChangeType.MODIFIED, manifest))
+            job = self._read_job(manifest)
+            if self._is_ahead(kind, job.identity.version):
+                self._take_job(job, gone=False)
             return
         seen = self._read(kind, manifest)
-        old = self._seen[kind].get(seen.key)
-        if old is None or not _later(old.view, seen.view):
-            self._file(kind, seen)
+        if self._is_ahead(kind, _version(seen)):
+            self._take(kind, seen, gone=False)
 
-    def learn_deleted(self, ref: Ref) -> None:
-        """Take in that a child is on its way out; of pods the last word is the watch's."""
+    def learn_deleted(self, ref: Ref, uid: str) -> None:
+        """Take in that a child is on its way out; of pods the last word is the watch's.
+
+        A namesake that came since is left alone.
+        """
         key = Key(ref.namespace, ref.name)
         seen = self._seen[ref.kind].get(key)
-        if seen is None:
+        if seen is None or isinstance(seen.view, int) or seen.view.uid != uid:
             return
         if isinstance(seen.view, PodView):
             self._file(ref.kind, Seen(key, replace(seen.view, deleting=True), *_labels(seen)))
@@ -128,14 +132,31 @@ class Cache:
             priorities=self._priorities,
         )
 
-    def _apply_job(self, change: Change) -> Key:
-        job = self._read_job(change.manifest)
-        key = job.identity.key
-        if change.type is ChangeType.DELETED:
+    def _hear(self, kind: Kind, version: str) -> None:
+        """Note how far the watch of a kind is."""
+        self._told[kind] = max(self._told.get(kind, 0), _order(version))
+
+    def _is_ahead(self, kind: Kind, version: str) -> bool:
+        """Say whether the watch of a kind has yet to tell of that version."""
+        return kind not in self._told or _order(version) > self._told[kind]
+
+    def _take_job(self, job: MPIJob | Rejected, *, gone: bool) -> None:
+        key, known = job.identity.key, self.jobs.get(job.identity.key)
+        if known is not None and _order(job.identity.version) < _order(known.identity.version):
+            return
+        if gone:
             self.jobs.pop(key, None)
         else:
             self.jobs[key] = job
-        return key
+
+    def _take(self, kind: Kind, seen: Seen, *, gone: bool) -> None:
+        known = self._seen[kind].get(seen.key)
+        if known is not None and _order(_version(seen)) < _order(_version(known)):
+            return
+        if gone:
+            self._drop(kind, seen.key)
+        else:
+            self._file(kind, seen)
 
     def _file(self, kind: Kind, seen: Seen) -> None:
         self._drop(kind, seen.key)
@@ -191,16 +212,18 @@ class Cache:
         return None
 
 
-def _later(known: object, told: object) -> bool:
-    """Say whether what is known of an object is from a later version of it than what is told.
+def _version(seen: Seen) -> str:
+    """Return the version of a child; a PriorityClass's does not matter."""
+    return "" if isinstance(seen.view, int) else seen.view.version
 
-    Source: comparable resource versions, Kubernetes v1.35; older servers have them, unpromised.
+
+def _order(version: str) -> int:
+    """Return a number that grows with the version of a server's objects.
+
+    Source: KEP-5504, comparable resource versions: they are decimal numbers. What is none comes
+    first, and so is taken for old where it answers a write: then the watch tells it.
     """
-    if not isinstance(known, Child | Identity) or not isinstance(told, Child | Identity):
-        return False
-    if known.uid != told.uid or not (known.version.isdecimal() and told.version.isdecimal()):
-        return False
-    return int(known.version) > int(told.version)
+    return int(version) if version.isdecimal() else 0
 
 
 def _labels(seen: Seen) -> tuple[str, str, str]:

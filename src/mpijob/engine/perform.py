@@ -42,7 +42,7 @@ class Hands:
         keys: Draws ssh keys.
         config: The operator's settings.
         learn: Told of every object that a write was answered with, by its kind.
-        learn_deleted: Told of every object that was deleted.
+        learn_deleted: Told of every object that was deleted, by its address and uid.
         width: How many steps of a stage may be under way at once.
 
     """
@@ -51,7 +51,7 @@ class Hands:
     keys: Keys
     config: Config
     learn: Callable[[Kind, Manifest | bytes], None]
-    learn_deleted: Callable[[Ref], None]
+    learn_deleted: Callable[[Ref, str], None]
     width: int = 32
 
 
@@ -108,7 +108,7 @@ async def _perform_step(step: Step, job: Identity, hands: Hands, now: datetime) 
             hands.learn(ref.kind, told)
         case Delete(ref, uid):
             await objects.delete(ref, uid=uid)
-            hands.learn_deleted(ref)
+            hands.learn_deleted(ref, uid)
         case Announce():
             await _announce(step, job, objects, now)
         case _:

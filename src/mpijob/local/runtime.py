@@ -258,14 +258,14 @@ class Runtime:
             RuntimeFailed: It did not start, or namespaces are demanded and not allowed.
 
         """
-        token = secrets.token_hex(8)
+        token, asked_mode = secrets.token_hex(8), _mode(mode)
         run_folder = tempfile.mkdtemp(prefix="mpijob-")
         settings: messages.SettingsMessage = {
             "token": token,
             "home": _absolute(home),
             "run_folder": run_folder,
             "supervisor": os.getpid(),
-            "mode": _mode(mode),
+            "mode": asked_mode,
             "rsh_wait_s": rsh_wait_s,
             "unknown_wait_s": unknown_wait_s,
         }

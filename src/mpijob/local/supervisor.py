@@ -35,6 +35,7 @@ from mpijob.local.machine import machine
 from mpijob.local.objects import LocalObjects
 from mpijob.local.runtime import Runtime, RuntimeFailed
 from mpijob.local.settings import Settings, read
+from mpijob.local.sweep import sweep
 
 _log = logging.getLogger(__name__)
 #: How long pods have to end once their job has, in seconds; less where they ask for less.
@@ -157,6 +158,7 @@ class Supervisor:
             async for event in runtime.events():
                 kubelet.hear(event)
         except RuntimeFailed as failure:
+            sweep(self._home.path)
             kubelet.lose_all(str(failure))
             self._end_job("RuntimeLost", str(failure))
 

@@ -1,6 +1,6 @@
 """What must hold at every moment: each change of the world is looked at as it is made."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,27 +165,40 @@ def check_owner(store: Store, ref: Ref, job_uid: str) -> None:
         raise Broken(f"{ref.kind} {ref.name} of another owner is changed")
 
 
-def check_deletion(store: Store, ref: Ref) -> None:
+def check_ours(found: Manifest, uids: Collection[str]) -> None:
+    """Raise Broken where an operator is about to change what no job of these uids owns."""
+    metadata = found["metadata"]
+    uid = metadata["uid"] if found["kind"] == Kind.MPI_JOB else controller_uid(found)
+    if uid not in uids:
+        raise Broken(f"{found['kind']} {metadata['name']} of another owner is changed")
+
+
+def check_deletion(store: Store, ref: Ref, *, seen_all: bool) -> None:
     """Raise Broken where a worker that an active job needs is about to be deleted.
 
-    A dead one may go, but not under a launcher that runs: its ranks would never know.
+    A dead one may go, but not under a launcher that is seen to run: its ranks would never know.
     """
     pod = store.get(ref)
     if ref.kind is not Kind.POD or pod is None or is_deleting(pod):
         return
     for job in store.list(Kind.MPI_JOB, ref.namespace):
-        if job["metadata"]["uid"] == controller_uid(pod) and _is_active(job):
-            workers = job["spec"]["mpiReplicaSpecs"].get("Worker", {}).get("replicas", 0)
-            index = names.worker_index(ref.name)
-            if index is None or index >= workers:
-                return
-            if phase(pod) != "Failed":
-                raise Broken(f"{ref.name} is deleted, though the job is active and wants it")
-            launcher = store.get(
-                Ref(Kind.JOB, ref.namespace, names.launcher(ref.name.partition("-worker-")[0]))
-            )
-            if launcher is not None and _runs(launcher) and not _is_elastic(job):
-                raise Broken(f"{ref.name} is replaced under a launcher that runs")
+        if job["metadata"]["uid"] != controller_uid(pod) or not _is_active(job):
+            continue
+        index = names.worker_index(ref.name)
+        if index is None or index >= worker_count(job):
+            return
+        if phase(pod) != "Failed":
+            raise Broken(f"{ref.name} is deleted, though the job is active and wants it")
+        name = names.launcher(job["metadata"]["name"])
+        launcher = store.get(Ref(Kind.JOB, ref.namespace, name))
+        if seen_all and _runs(launcher) and not _is_elastic(job):
+            raise Broken(f"{ref.name} is replaced under a launcher that runs")
+
+
+def worker_count(job: Manifest) -> int:
+    """Return how many workers an MPIJob's manifest wants."""
+    count: int = job["spec"]["mpiReplicaSpecs"].get("Worker", {}).get("replicas", 0)
+    return count
 
 
 def _is_elastic(job: Manifest) -> bool:
@@ -202,8 +215,7 @@ def unready(store: Store, job: Manifest) -> Iterator[str]:
     """Yield the workers that a job waits for: not there, not ready, or on their way out."""
     metadata = job["metadata"]
     key = Key(metadata["namespace"], metadata["name"])
-    workers = job["spec"]["mpiReplicaSpecs"].get("Worker", {}).get("replicas", 0)
-    for index in range(workers):
+    for index in range(worker_count(job)):
         name = names.worker(key.name, index)
         pod = store.get(Ref(Kind.POD, key.namespace, name))
         if pod is None or not is_ready(pod) or is_deleting(pod) or phase(pod) != "Running":

@@ -37,14 +37,14 @@ class Move(StrEnum):
 
 
 _MOVES = tuple(Move)
-_WEIGHTS = (33, 22, 12, 4, 7, 22)
+_WEIGHTS = (30, 20, 12, 6, 8, 24)
 _PAUSES_S = (0, 0, 0, 1, 1, 2, 5)
 #: How many calm ticks a history may begin with, so that faults find a job at any point of its life.
-_HEAD_STARTS = (0, 5, 8, 12)
+_HEAD_STARTS = (0, 2, 4, 7)
 #: The faults that strike the world rather than an operator's requests.
 _WORLD_FAULTS = ("gap", "travel", "rivals", "conflict", "theft", "stranger", "leap", *STRIKES)
 #: By how much a fault that has the turn is likelier than its odds.
-_URGENCY = 4
+_URGENCY = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def script(seed: int) -> Script:
         room=dice.choice((0, 1, 2)) if dice.random() < 0.08 else None,
     )
     first, head_start = user.job(dice), dice.choice(_HEAD_STARTS)
-    count = dice.choice((20, 40, 60, 90))
+    count = dice.choice((30, 60, 90, 130))
     moves = dice.choices(_MOVES, _WEIGHTS, k=count)
     turns = tuple(Turn(move, dice.choice(_PAUSES_S), dice.getrandbits(32)) for move in moves)
     return Script(seed, setting, first, head_start, turns, dice.getrandbits(32))
@@ -97,13 +97,15 @@ def play(written: Script, practice: Practice | None = None, told: Tell | None = 
     for _ in range(written.head_start):
         tick(world)
     world.weather, world.is_calm = written.setting.weather, False
+    if world.weather.rivals:
+        _rival(world)
     for index, turn in enumerate(written.turns):
         world.wait(turn.pause_s)
         world.dice.seed(turn.dice)
         world.say("", f"turn {index} of {turn.move}, at {world.now:%H:%M:%S}")
-        _move(world, turn.move)
+        move(world, turn.move)
     world.dice.seed(written.calm_dice)
-    _prepare_calm(world)
+    prepare_calm(world)
     was_over = rest.is_over(world)
     calm(world)
     rest.check(world)
@@ -167,8 +169,9 @@ def trace_of(written: Script) -> list[str]:
 # The rough half.
 
 
-def _move(world: World, move: Move) -> None:
-    match move:
+def move(world: World, who: Move) -> None:
+    """Let one of those who move do so."""
+    match who:
         case Move.LOOK:
             world.dice.choice(world.operators).look()
         case Move.NODES:
@@ -176,13 +179,13 @@ def _move(world: World, move: Move) -> None:
         case Move.JOBS:
             world.control_jobs()
         case Move.GARBAGE:
-            world.collect_garbage(1)
+            world.collect_garbage(world.dice.choice((1, 3, None)))
         case Move.USER:
             _change_mind(world)
         case Move.FAULT:
             _strike(world)
         case _:
-            assert_never(move)
+            assert_never(who)
 
 
 def _change_mind(world: World) -> None:
@@ -190,7 +193,7 @@ def _change_mind(world: World) -> None:
     job = world.job
     if job is None:
         world.submit(user.job(world.dice))
-    elif world.dice.random() < 0.12:
+    elif world.dice.random() < (0.6 if rest.is_over(world) else 0.08):
         world.remove(user.JOB)
     else:
         world.write(user.JOB, {"spec": user.edit(world.dice, job["spec"])})
@@ -224,7 +227,7 @@ def _strike(world: World) -> None:
 
 
 def _rival(world: World) -> None:
-    """Start a second operator, or stop one of two."""
+    """Start a second operator, or stop one of the two."""
     if len(world.operators) == 1:
         world.operators.append(Operator(world, "rival"))
     else:
@@ -264,7 +267,7 @@ def _children(world: World) -> list[Ref]:
 def _stranger(world: World) -> None:
     """Have somebody take one of the names that the job needs, or give it back."""
     strangers = rest.strangers(world.store)
-    if strangers and world.dice.random() < 0.5:
+    if strangers:
         world.remove(strangers[0], "stranger")
         return
     thing = world.dice.choice(user.STRANGERS)
@@ -276,7 +279,7 @@ def _stranger(world: World) -> None:
 # The calm half.
 
 
-def _prepare_calm(world: World) -> None:
+def prepare_calm(world: World) -> None:
     """Let faults cease; let people set right, half of the time, what keeps the job waiting."""
     world.say("", "it becomes calm")
     world.weather, world.is_calm = CALM, True

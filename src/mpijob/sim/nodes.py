@@ -42,6 +42,8 @@ STRIKES = {
 }
 #: How often, while it is rough, a launcher's program that could end does.
 ENDING = 0.08
+#: How many stages a pod goes in a tick while it is calm.
+CALM_STAGES = 3
 #: How often a process that is told to end ends well.
 ENDING_WELL = 0.2
 
@@ -59,7 +61,7 @@ class Nodes:
         for pod in world.store.list(Kind.POD):
             if share < 1 and world.dice.random() >= share:
                 continue
-            for _ in range(1 if world.is_calm else world.dice.choice((1, 2, 5))):
+            for _ in range(CALM_STAGES if world.is_calm else world.dice.choice((1, 2, 5))):
                 now = world.store.get(ref_of(pod))
                 stage = self._next(now) if now is not None else None
                 if now is None or stage is None:

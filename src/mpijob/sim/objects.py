@@ -69,10 +69,8 @@ class WeatheredObjects:
         world = self._world
         if manifest["kind"] == Kind.JOB and not manifest["spec"].get("suspend"):
             self._check_start()
-        uid, suffix = world.next_uid(), f"{len(world.versions):05}"
-        return self._arrive(
-            lambda: world.store.create(manifest, now=world.now, uid=uid, suffix=suffix)
-        )
+        uid = world.next_uid()
+        return self._arrive(lambda: world.store.create(manifest, now=world.now, uid=uid))
 
     async def patch(
         self, ref: Ref, fields: Manifest, *, version: str = "", subresource: str = ""
@@ -80,8 +78,10 @@ class WeatheredObjects:
         """Merge `fields` into an object and return it as it is now."""
         self._leave()
         world = self._world
+        if not version:
+            raise audit.Broken(f"{ref.kind} {ref.name} is changed, whatever it has become")
         found = world.store.get(ref)
-        if found is not None and version in ("", found["metadata"]["resourceVersion"]):
+        if found is not None and version == found["metadata"]["resourceVersion"]:
             self._check(found, "resourceVersion")
             if ref.kind is Kind.JOB and fields.get("spec", {}).get("suspend") is False:
                 self._check_start()
@@ -100,10 +100,12 @@ class WeatheredObjects:
         found = world.store.get(ref)
         if found is None:
             return
-        if uid in ("", found["metadata"]["uid"]):
+        if not uid:
+            raise audit.Broken(f"{ref.kind} {ref.name} is deleted, whosever it is now")
+        if uid == found["metadata"]["uid"]:
             self._check(found, "uid")
             self._check_fence()
-            audit.check_deletion(world.store, ref)
+            audit.check_deletion(world.store, ref, seen_all=self._operator.seen_all)
         self._arrive(lambda: world.store.delete(ref, now=world.now, uid=uid))
 
     async def watch(self, kind: Kind) -> AsyncIterator[Change]:

@@ -36,7 +36,7 @@ KEY = Key(user.NAMESPACE, user.NAME)
 TRAVEL_MAX = 30
 
 #: For how many looks a watch that stalls tells nothing.
-STALLS = (0, 3, 8, 20)
+STALLS = (1, 3, 8, 20)
 
 Decide = Callable[[Observed, datetime, Config], Plan]
 Perform = Callable[..., Coroutine[Any, Any, None]]

@@ -65,7 +65,7 @@ def _run_policy(dice: Random, workers: int) -> dict[str, Any]:
         "backoffLimit": dice.choice((None, 0, 1, 2, 3)),
         "ttlSecondsAfterFinished": dice.choice((None, None, None, 0, 5, 90)),
         "activeDeadlineSeconds": dice.choice((None, None, None, None, 60, 400)),
-        "managedBy": MULTI_KUEUE if dice.random() < 0.04 else None,
+        "managedBy": MULTI_KUEUE if dice.random() < 0.03 else None,
         "schedulingPolicy": _scheduling(dice, workers),
     }
     return {field: value for field, value in said.items() if value is not None}
@@ -101,13 +101,13 @@ def edit(dice: Random, spec: Manifest) -> dict[str, Any]:
             return dict(repair)
     policy = spec["runPolicy"]
     draw = dice.random()
-    if draw < (0.9 if policy.get("suspend") else 0.3):
+    if draw < (0.9 if policy.get("suspend") else 0.25):
         return {"runPolicy": {"suspend": not policy.get("suspend")}}
-    if draw < 0.65 and "Worker" in spec["mpiReplicaSpecs"]:
+    if draw < 0.6 and "Worker" in spec["mpiReplicaSpecs"]:
         return {"mpiReplicaSpecs": {"Worker": {"replicas": dice.randint(1, WORKERS_MAX)}}}
-    if draw < 0.75:
+    if draw < 0.66:
         return dict(dice.choice(UNSOUND)[0])
-    if draw < 0.83:
+    if draw < 0.78:
         selector = dice.choice((None, {"zone": "a"}, {"zone": "b", "disk": "ssd"}))
         return {"mpiReplicaSpecs": {"Launcher": {"template": {"spec": {"nodeSelector": selector}}}}}
     return {"runPolicy": _changed_policy(dice)}

@@ -49,8 +49,9 @@ class Setting:
 class World:
     """The state of one history.
 
-    `feeds` are the changes by kind, as watches tell them, and `versions` when they were made.
-    `told` writes the trace, and is None where nobody reads it.
+    `uids` are those of all MPIJobs that ever were; `feeds` are the changes by kind, as watches
+    tell them, and `versions` when they were made. `told` writes the trace, and is None where
+    nobody reads it.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class World:
         self.audit = Audit()
         self.is_calm = True
         self.steps_run = 0
+        self.uids: set[str] = set()
         self.feeds: dict[Kind, list[Change]] = {kind: [] for kind in KINDS}
         self.versions: dict[Kind, list[int]] = {kind: [] for kind in KINDS}
         self.nodes = Nodes(self)
@@ -106,6 +108,8 @@ class World:
             job = jobs.concerned(change)
             if job is not None:
                 self._jobs_due[job] = self.now
+            if kind is Kind.MPI_JOB and change.type is Written.ADDED:
+                self.uids.add(change.manifest["metadata"]["uid"])
             if change.type is not Written.MODIFIED:
                 self._garbage_due = True
 

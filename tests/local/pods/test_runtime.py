@@ -76,9 +76,11 @@ def test_a_container_runs_in_its_folder_and_with_the_default_signals(play):
         ignored = "grep SigIgn /proc/self/status"
         stage.start(stage.pod(stage.shell(f"pwd; {ignored}", folder="/usr")))
         await stage.until(Exited)
-        return stage.log().split()
+        folder, _, mask = stage.log().split()
+        # Of the C library's own signals (32 and on) a process keeps what it was started with.
+        return folder, int(mask, 16) & 0x7FFFFFFF
 
-    assert play(scenario) == ["/usr", "SigIgn:", "0000000000000000"]
+    assert play(scenario) == ("/usr", 0)
 
 
 def test_init_containers_run_in_order_before_the_others(play):

@@ -1,0 +1,51 @@
+"""The real engine's coroutines, for a virtual hour each: late answers, lagging watches, crashes."""
+
+import pytest
+
+from mpijob.sim import hour
+from mpijob.sim.audit import Broken
+
+#: Hours that once broke a property: late answers that undid what the watch had told.
+ONCE_BROKEN = (42, 45, 92, 127)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 30, 6))
+def test_a_job_rests_in_the_right_place_within_the_hour(first):
+    # An hour takes a twentieth of a second.
+    for seed in range(first, first + 6):
+        hour.run(seed)
+
+
+@pytest.mark.slow
+def test_what_once_broke_holds():
+    for seed in ONCE_BROKEN:
+        hour.run(seed)
+
+
+def test_one_seed_is_one_hour():
+    first, second = hour.run(3), hour.run(3)
+    assert first.store.changes(0) == second.store.changes(0)
+
+
+def test_a_mistake_of_the_engine_is_told(monkeypatch):
+    def wrong(*_):
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr("mpijob.engine.control.reconcile", wrong)
+    with pytest.raises(Broken, match="a mistake"):
+        hour.run(0)
+
+
+def breaks(seed):
+    try:
+        hour.run(seed)
+    except Broken:
+        return True
+    return False
+
+
+def test_a_cache_that_believes_late_answers_is_caught(monkeypatch):
+    monkeypatch.setattr("mpijob.engine.cache.Cache._is_ahead", lambda *_: True)
+    monkeypatch.setattr("mpijob.engine.cache._order", lambda version: 0)
+    assert any(map(breaks, (*ONCE_BROKEN, *range(200))))
