@@ -264,3 +264,19 @@ def test_a_worker_that_dies_after_us_is_replaced_under_a_launcher_that_is_held()
         return kept, launchers[0] & launchers[1], status.get("restarts")
 
     assert played(scene) == (["plain-worker-0"], set(), 1)
+
+
+def test_an_evicted_job_that_mpi_operator_left_running_is_brought_to_its_end():
+    """It was told to have failed, without a time: nothing was cleaned up (defect 9)."""
+    row = {"type": "Failed", "status": "True", "reason": "MPIJobEvicted", "message": "1/2"}
+    failed = {"conditions": [{**row, "lastUpdateTime": AT, "lastTransitionTime": AT}]}
+
+    async def scene(world):
+        job = await run_until_now(world, "plain", cleanPodPolicy="All")
+        world.put_status({**world.store.get(ref_of(job)), "status": failed})
+        await take_over(world)
+        await world.rest()
+        ended = "completionTime" in world.store.get(ref_of(job))["status"]
+        return ended, told(world, job), world.names(Kind.POD)
+
+    assert played(scene) == (True, {"Failed"}, [])
