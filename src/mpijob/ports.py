@@ -84,6 +84,17 @@ class Objects(Protocol):
         ...
 
 
+class Strays(Protocol):
+    """Finds what the watches of an object store pass over, since they ask for a label of ours."""
+
+    def strays(self, kind: Kind) -> AsyncIterator[Manifest]:
+        """Yield the objects of a kind that lack the label; their metadata at least.
+
+        Raises Unreachable, Refused.
+        """
+        ...
+
+
 class Keys(Protocol):
     """Draws the keys of a job's ssh."""
 

@@ -1,27 +1,47 @@
-"""Which children of another operator's making we go on with."""
+"""Which objects another operator left us, and what adopting one changes."""
 
 import pytest
 
-from mpijob.api.adoption import adoptable
+from mpijob.api.adoption import adoptable, adoption, is_stray
 from mpijob.core.job import Identity, Key
+from mpijob.core.plan import Kind
 
 JOB = Identity(Key("default", "pi"), "pi-uid", "1")
-
-
-def child(uid="pi-uid", *, controller=True, **labels):
-    owner = {"kind": "MPIJob", "name": "pi", "uid": uid, "controller": controller}
-    return {"metadata": {"ownerReferences": [owner], "labels": labels}}
-
-
-CHILDREN = {
-    "one that mpi-operator made for this job": (child(), True),
-    "one that is under our watch already": (child(**{"mpijob.dev/child": "true"}), False),
-    "one of an earlier job of this name": (child("another-uid"), False),
-    "one that this job owns but does not control": (child(controller=False), False),
-    "one that nobody owns": ({"metadata": {}}, False),
+OWNER = {
+    "apiVersion": "kubeflow.org/v2beta1",
+    "kind": "MPIJob",
+    "uid": "pi-uid",
+    "controller": True,
 }
 
 
-@pytest.mark.parametrize(("there", "want"), CHILDREN.values(), ids=CHILDREN)
-def test_adoptable(there, want):
-    assert adoptable(there, JOB) is want
+def child(labels=None, **owner):
+    owners = [{**OWNER, **owner}]
+    return {"metadata": {"name": "a", "labels": labels or {}, "ownerReferences": owners}}
+
+
+# Whether some MPIJob owns it unseen, and whether the job pi does.
+CASES = {
+    "a child without our label": (child(), (True, True)),
+    "a child of another job": (child(uid="other"), (True, False)),
+    "a child that has it": (child({"mpijob.dev/child": "true"}), (False, False)),
+    "one that its owner does not control": (child(controller=False), (False, False)),
+    "a child of another kind": (child(kind="TFJob"), (False, True)),
+    "a child of another group's MPIJob": (child(apiVersion="example.com/v1"), (False, True)),
+    "an object without owners": ({"metadata": {"name": "a"}}, (False, False)),
+    "an object of an odd shape": ({}, (False, False)),
+}
+
+
+@pytest.mark.parametrize(("there", "want"), CASES.values(), ids=CASES)
+def test_whose_it_is(there, want):
+    assert (is_stray(there), adoptable(there, JOB)) == want
+
+
+@pytest.mark.parametrize("kind", [Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET])
+def test_a_child_gets_a_label_and_nothing_else(kind):
+    assert adoption(kind) == {"metadata": {"labels": {"mpijob.dev/child": "true"}}}
+
+
+def test_a_launchers_job_loses_the_time_to_live_that_would_take_its_end_with_it():
+    assert adoption(Kind.JOB)["spec"] == {"ttlSecondsAfterFinished": None}

@@ -89,6 +89,36 @@ def test_a_patch_may_not_make_an_object_another(cluster, config_map, claim):
         cluster.store.patch(CONFIG, {"metadata": claim}, now=NOON)
 
 
+MPI_JOB = {
+    "apiVersion": "kubeflow.org/v2beta1",
+    "kind": "MPIJob",
+    "metadata": {"namespace": "default", "name": "m"},
+    "spec": {},
+}
+
+
+def test_a_custom_object_is_not_replaced_without_a_version(cluster):
+    cluster.make(MPI_JOB)
+    message = (
+        'mpijobs.kubeflow.org "m" is invalid: metadata.resourceVersion: Invalid value: 0: '
+        "must be specified for an update"
+    )
+    with pytest.raises(Invalid) as refused:
+        cluster.store.replace(MPI_JOB, now=NOON)
+    assert refused.value.message == message
+
+
+def test_a_status_of_a_custom_object_says_nothing_of_its_metadata(cluster):
+    made = cluster.make(MPI_JOB)
+    fields = {"metadata": {"uid": "u9"}, "status": {"restarts": 1}}
+    ref = Ref(Kind.MPI_JOB, "default", "m")
+    patched = cluster.store.patch(ref, fields, now=NOON, subresource="status")
+    assert (patched["metadata"]["uid"], patched["status"]) == (
+        made["metadata"]["uid"],
+        {"restarts": 1},
+    )
+
+
 def test_watchers_of_a_pod_see_its_grace_end_before_it_goes(cluster, pod):
     cluster.make(pod())
     cluster.store.delete(POD, now=NOON)

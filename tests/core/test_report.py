@@ -344,3 +344,11 @@ def test_the_clean_up_policy_does_not_change_what_is_told():
         told(running(job(run_policy=RunPolicy(clean_pods=policy)))) for policy in CleanPodPolicy
     }
     assert len(policies) == 1
+
+
+def test_an_end_without_a_time_gets_one():
+    """mpi-operator v0.8.2 gives an evicted job none (defect 9): nothing of it was cleaned up."""
+    row = Condition(ConditionType.FAILED, True, "MPIJobEvicted", "1/2", NOON, NOON)
+    world = running(job(status=JobStatus(conditions=(row,))))
+    status = next_status(world, seconds_later(9))
+    assert (status.completed_at, status.conditions) == (seconds_later(9), (row,))

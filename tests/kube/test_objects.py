@@ -65,3 +65,32 @@ def test_a_namesake_is_not_deleted(asked):
     answer = web.json_response({"message": "the UID in the precondition differs"}, status=409)
     with pytest.raises(Conflict, match="precondition"):
         sent(asked, lambda objects: objects.delete(POD, uid="u"), answer)
+
+
+def page(*names, more=""):
+    items = [{"metadata": {"name": name}, "data": {"a": "c2VjcmV0"}} for name in names]
+    return web.json_response({"metadata": {"continue": more}, "items": items})
+
+
+def strays(asked, kind, *answers):
+    """What is found of a kind, and what the server was asked for it."""
+
+    async def scene(client):
+        objects = KubeObjects(client, Paths(), {Kind.SECRET: "mpijob.dev/child"})
+        return [manifest async for manifest in objects.strays(kind)]
+
+    found, server = asked(scene, *answers)
+    return found, [query for _, _, query, _ in server.asked]
+
+
+def test_strays_are_read_page_by_page_and_of_them_the_metadata_alone(asked):
+    found, queries = strays(asked, Kind.SECRET, page("a", more="x"), page("b"))
+    label = "app,!mpijob.dev/child"
+    assert (found, [(q["labelSelector"], q.get("continue")) for q in queries]) == (
+        [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}],
+        [(label, None), (label, "x")],
+    )
+
+
+def test_a_kind_that_is_not_watched_by_our_label_has_no_strays(asked):
+    assert strays(asked, Kind.POD) == ([], [])

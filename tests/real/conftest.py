@@ -9,6 +9,7 @@ import pytest
 
 from harness.api import Api
 from harness.cluster import Cluster
+from harness.images import Builder
 from harness.shape import Shape
 from harness.supervisor import shared
 from harness.unavailable import Unavailable
@@ -52,6 +53,15 @@ def real_cluster(session_folder: Path) -> Iterator[Cluster]:
             yield running
     except Unavailable as lacking:
         pytest.skip(f"no real nodes: {lacking}")
+
+
+@pytest.fixture(scope="session")
+def builder() -> Builder:
+    """Return what builds images from Containerfiles."""
+    try:
+        return Builder()
+    except Unavailable as lacking:
+        pytest.skip(f"no images can be built: {lacking}")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from conformance.sides import Real, Small
 from harness.shape import Shape
 from harness.supervisor import shared
 from harness.unavailable import Unavailable
+from mpijob.api.crd import NAME, definition
 
 ACCOUNT = {"metadata": {"name": "default"}}
 
@@ -26,9 +27,17 @@ def server(session_folder):
             shared(session_folder / "bare", Shape(has_controllers=False)) as cluster,
             cluster.api("conformance") as api,
         ):
+            _define_mpi_jobs(api)
             yield api
     except Unavailable as lacking:
         pytest.skip(f"no real API server: {lacking}")
+
+
+def _define_mpi_jobs(api):
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    if not api.answers(f"{path}/{NAME}"):
+        api.create(path, definition())
+    api.until_answers("/apis/kubeflow.org/v2beta1/mpijobs")
 
 
 def _fresh_namespace(api):
@@ -45,7 +54,7 @@ def _fresh_namespace(api):
 @given(data=st.data())
 def test_both_servers_give_the_same_answers_and_the_same_changes(server, kind, data):
     asked = data.draw(st.lists(requests(kind), min_size=1, max_size=8))
-    real, small = Real(server, _fresh_namespace(server)), Small()
+    real, small = Real(server, _fresh_namespace(server), kind), Small()
     for request in asked:
         if isinstance(request, Replace) and not small.has(request):
             continue

@@ -58,13 +58,26 @@ def test_a_pod_runs_and_its_output_is_read(api, namespace):
 def test_pods_of_two_nodes_find_each_other_by_name(api, namespace):
     api.create(f"/api/v1/namespaces/{namespace}/services", {"metadata": {"name": "s"}, **SERVICE})
     server = _pod("a", "nc -ll -p 9 -e echo hello", nodeName="node-0")
-    ask = "until nc a.s 9; do sleep 0.2; done"
+    ask = "until nc a.s 9 2>/dev/null; do sleep 0.2; done"
     assert _printed(api, namespace, server, _pod("b", ask, nodeName="node-1")) == "hello\n"
 
 
 def test_a_pod_reaches_the_server_by_its_service(api, namespace):
     script = "echo | nc -w 5 kubernetes.default.svc 443 && echo reached"
     assert _printed(api, namespace, _pod("a", script)) == "reached\n"
+
+
+@pytest.mark.timeout(900, func_only=True)  # The base is made of some hundred packages, once.
+def test_an_image_is_built_from_its_containerfile_and_pulled(
+    real_cluster, builder, api, namespace, tmp_path
+):
+    builder.base("bookworm")
+    file = tmp_path / "Containerfile"
+    file.write_text('FROM debian:bookworm\nRUN echo 42 > /answer\nCMD ["cat", "/answer"]\n')
+    image = builder.push(builder.build(file, "example.com/answer:1"), real_cluster.registry)
+    pod = _pod("a", "")
+    pod["spec"]["containers"] = [{"name": "main", "image": image}]
+    assert _printed(api, namespace, pod) == "42\n"
 
 
 def test_a_pod_that_takes_too_much_memory_is_killed(api, namespace):

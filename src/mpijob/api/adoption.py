@@ -1,15 +1,43 @@
 """Children that another operator made for a job of ours, and that we go on with."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from mpijob.core import names
 from mpijob.core.job import Identity, Manifest
+from mpijob.core.plan import Kind
 
-#: The merge patch that puts a child under our watch. Nothing else of it is touched.
-ADOPTION: Manifest = {"metadata": {"labels": {names.CHILD_LABEL: "true"}}}
+_LABEL: Mapping[str, Any] = {"metadata": {"labels": {names.CHILD_LABEL: "true"}}}
+
+
+def adoption(kind: Kind) -> Manifest:
+    """Return the merge patch that puts a child under our watch.
+
+    A launcher's Job loses its time to live: the job's removes it, once its end is on record.
+    Whoever removed it sooner would take the end with it, and the launcher would run again.
+    """
+    if kind is Kind.JOB:
+        return {**_LABEL, "spec": {"ttlSecondsAfterFinished": None}}
+    return _LABEL
 
 
 def adoptable(there: Manifest, job: Identity) -> bool:
     """Say whether an object is controlled by `job`, and not yet under our watch."""
-    metadata = there.get("metadata") or {}
-    owners = metadata.get("ownerReferences") or ()
-    ours = any(owner.get("controller") and owner.get("uid") == job.uid for owner in owners)
-    return ours and names.CHILD_LABEL not in (metadata.get("labels") or {})
+    owner = _controller(there)
+    return owner.get("uid") == job.uid and _is_unlabelled(there)
+
+
+def is_stray(there: Manifest) -> bool:
+    """Say whether an object is controlled by some MPIJob, and not yet under our watch."""
+    owner = _controller(there)
+    group = str(owner.get("apiVersion", "")).partition("/")[0]
+    return (owner.get("kind"), group) == ("MPIJob", "kubeflow.org") and _is_unlabelled(there)
+
+
+def _controller(there: Manifest) -> Mapping[str, Any]:
+    owners = (there.get("metadata") or {}).get("ownerReferences") or ()
+    return next((owner for owner in owners if owner.get("controller")), {})
+
+
+def _is_unlabelled(there: Manifest) -> bool:
+    return names.CHILD_LABEL not in ((there.get("metadata") or {}).get("labels") or {})

@@ -75,6 +75,15 @@ def require(ref: Ref, found: Manifest, *, uid: str, version: str) -> None:
     raise Conflict(f"Operation cannot be fulfilled on {named(ref, found)}: {told}")
 
 
+def require_some_version(resource: Resource, manifest: Manifest) -> None:
+    """Raise Invalid where a replacement does not say which version it replaces."""
+    if not manifest["metadata"].get("resourceVersion"):
+        name = qualified(resource.plural, manifest["apiVersion"])
+        detail = "must be specified for an update"
+        problem = Problem("metadata.resourceVersion", "Invalid value", detail, "0")
+        raise Invalid(name, manifest["metadata"]["name"], (problem,))
+
+
 def require_for_deletion(ref: Ref, found: Manifest, *, uid: str, version: str) -> None:
     """Raise Conflict where an object to delete does not have that uid and version; "" for any.
 

@@ -12,7 +12,9 @@ class Resource:
 
     `api_versions` are those that are served, the stored one first. `has_status`: status is a
     subresource, so that a write of the object leaves it alone and the other way round.
-    `keeps_status`: a status given at creation stays (nodes register with theirs).
+    `keeps_status`: a status given at creation stays (nodes register with theirs). `is_custom`: a
+    CustomResourceDefinition defines it, so that a replacement has to bear a version, and a write of
+    the status says nothing of metadata.
     """
 
     kind: Kind
@@ -22,6 +24,7 @@ class Resource:
     has_status: bool = False
     keeps_status: bool = False
     has_generation: bool = False
+    is_custom: bool = False
 
 
 RESOURCES: dict[Kind, Resource] = {
@@ -38,6 +41,7 @@ RESOURCES: dict[Kind, Resource] = {
             ),
             has_status=True,
             has_generation=True,
+            is_custom=True,
         ),
         Resource(Kind.SERVICE, "services", ("v1",), has_status=True),
         Resource(Kind.CONFIG_MAP, "configmaps", ("v1",)),
@@ -50,6 +54,7 @@ RESOURCES: dict[Kind, Resource] = {
             ("scheduling.volcano.sh/v1beta1", "scheduling.x-k8s.io/v1alpha1"),
             has_status=True,
             has_generation=True,
+            is_custom=True,
         ),
         Resource(
             Kind.PRIORITY_CLASS,

@@ -14,6 +14,7 @@ from mpijob.cluster.checks import (
     named,
     require,
     require_for_deletion,
+    require_some_version,
     served,
 )
 from mpijob.cluster.history import Change, ChangeType, Snapshot, ref_of, snapshot_of
@@ -178,6 +179,8 @@ class Store:
         ref = Ref(resource.kind, metadata.get("namespace", ""), metadata.get("name", ""))
         old = self._found(ref, manifest)
         require(ref, old, uid=metadata.get("uid", ""), version="")
+        if resource.is_custom:
+            require_some_version(resource, manifest)
         return self._rewrite(ref, old, manifest, now, subresource)
 
     def bind(self, ref: Ref, node: str, *, now: datetime) -> Manifest:
@@ -269,8 +272,9 @@ class Store:
     ) -> Manifest:
         metadata = wanted.get("metadata", {})
         require(ref, old, uid="", version=metadata.get("resourceVersion", ""))
-        faults = identity_problems(old["metadata"], metadata)
         resource = RESOURCES[ref.kind]
+        says_nothing = resource.is_custom and bool(subresource)
+        faults = () if says_nothing else identity_problems(old["metadata"], metadata)
         if subresource == "status" and resource.has_status:
             new = update.with_status(old, wanted.get("status"))
         elif subresource:

@@ -20,14 +20,15 @@ BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
 def next_status(observed: Observed, now: datetime) -> JobStatus:
     """Return the status that `observed` calls for.
 
-    A finished job's status stays as it is. `now` (UTC, to the second) stamps only what changes:
-    called again on its own result, this returns an equal status.
+    A finished job's status stays as it is, but for a missing time of its end. `now` (UTC, to the
+    second) stamps only what changes: called again on its own result, this returns an equal status.
 
     Source: `updateMPIJobStatus`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller.go).
     """
     job = observed.job
     if job.status.finished:
-        return job.status
+        # mpi-operator's evicted jobs have none, and so would never be cleaned up.
+        return replace(job.status, completed_at=job.status.completed_at or now)
     if isinstance(job, Rejected):
         text = event_message(job.problems)
         return _set(job.status, ConditionType.INVALID, "ValidationError", text, now)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import assert_never
 
 from mpijob.api import v2beta1
-from mpijob.api.adoption import ADOPTION, adoptable
+from mpijob.api.adoption import adoptable, adoption
 from mpijob.api.events import event
 from mpijob.api.manifest import version_of
 from mpijob.core import names
@@ -134,7 +134,7 @@ async def _meet(ref: Ref, job: Identity, hands: Hands) -> None:
     there = await hands.objects.get(ref)
     hands.learn(ref.kind, there)
     if ref.kind is not Kind.POD and adoptable(there, job):
-        hands.learn(ref.kind, await hands.objects.patch(ref, ADOPTION))
+        hands.learn(ref.kind, await hands.objects.patch(ref, adoption(ref.kind)))
 
 
 async def _mint(step: MintSecret, job: Identity, hands: Hands) -> None:

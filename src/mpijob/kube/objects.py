@@ -1,15 +1,27 @@
 """The port `Objects` over HTTP."""
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import msgspec
 
+from mpijob.core import names
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.kube.client import MERGE_PATCH, Client
 from mpijob.kube.resources import Paths
-from mpijob.kube.watch import Watch
+from mpijob.kube.watch import PAGE_SIZE, Watch
 from mpijob.ports import Change, NotFound
+
+
+class _Item(msgspec.Struct):
+    metadata: dict[str, Any]
+
+
+class _Page(msgspec.Struct):
+    metadata: dict[str, Any]
+    items: list[_Item] = []
+
 
 _encode = msgspec.json.Encoder().encode
 
@@ -67,6 +79,30 @@ class KubeObjects:
             await self._client.request("DELETE", self._paths.object(ref), body=_encode(body))
         except NotFound:
             return
+
+    async def strays(self, kind: Kind) -> AsyncIterator[Manifest]:
+        """Yield the metadata of a kind's objects that lack the label by which it is watched.
+
+        Of a kind that is not watched by our label there are none. mpi-operator's children all bear
+        the label `app`: what has none is not asked for, and of what comes only the metadata is
+        read, and that of one page at a time.
+
+        Raises Unreachable, Refused.
+        """
+        if self._selectors.get(kind) != names.CHILD_LABEL:
+            return
+        path, more = self._paths.collection(kind), ""
+        query = {"labelSelector": f"app,!{names.CHILD_LABEL}", "limit": str(PAGE_SIZE)}
+        while True:
+            answer = await self._client.request(
+                "GET", path, query=query | ({"continue": more} if more else {})
+            )
+            page = msgspec.json.decode(answer, type=_Page)
+            for item in page.items:
+                yield {"metadata": item.metadata}
+            more = page.metadata.get("continue") or ""
+            if not more:
+                return
 
     def watch(self, kind: Kind) -> AsyncIterator[Change]:
         """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising."""

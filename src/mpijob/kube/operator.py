@@ -15,16 +15,18 @@ from datetime import UTC, datetime
 from mpijob.core import names
 from mpijob.core.config import Config
 from mpijob.core.plan import Kind, Ref
+from mpijob.engine.adoption import adopt
 from mpijob.engine.cache import CHILD_KINDS
 from mpijob.engine.control import Engine, Outside
 from mpijob.engine.lease import Candidate, Lost, lead
 from mpijob.keys import DrawnKeys
-from mpijob.kube.client import Client, Pace
+from mpijob.kube.client import Client, Expired, Pace
 from mpijob.kube.config import Connection
 from mpijob.kube.metrics import registry
 from mpijob.kube.objects import KubeObjects
 from mpijob.kube.resources import Paths
 from mpijob.kube.serving import Health, served
+from mpijob.ports import Refused, Unreachable
 
 _log = logging.getLogger(__name__)
 
@@ -127,10 +129,27 @@ class _Operator:
         gc.freeze()
         gc.set_threshold(100_000, 50, 100)
         try:
+            await self._adopt()
             await self.engine.run()
         finally:
             self.leads = False
 
+    async def _adopt(self) -> None:
+        """Take over the children that another operator made, however long that takes to try."""
+        pause_s = _ADOPTION_PAUSE_S[0]
+        while True:
+            try:
+                await adopt(self._objects, self._objects)
+            except (Unreachable, Refused, Expired) as failure:
+                _log.warning("children are looked for again in %.0f s: %s", pause_s, failure)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _ADOPTION_PAUSE_S[1])
+            else:
+                return
+
+
+#: Between tries to adopt: at first, and at most.
+_ADOPTION_PAUSE_S = (1.0, 30.0)
 
 #: Only gang scheduling asks for these, and the rights to see them.
 _GANG_KINDS = (Kind.POD_GROUP, Kind.PRIORITY_CLASS)

@@ -113,6 +113,11 @@ class SmallCluster:
         self.store.replace(manifest, now=self.now())
         self.objects.tell()
 
+    def put_status(self, manifest: Manifest) -> None:
+        """Write the status of an object, as its controller."""
+        self.store.replace(manifest, now=self.now(), subresource="status")
+        self.objects.tell()
+
     def end(self, pod_prefix: str, *, well: bool = True) -> None:
         """Let the programs of the running pods whose names begin so end."""
         stage = SUCCEED if well else FAIL

@@ -109,6 +109,11 @@ _POD_SPEC = {
     "containers": [_CONTAINER],
 }
 
+_REPLICAS = {
+    role: {"replicas": count, "template": {"spec": {"containers": [_CONTAINER]}}}
+    for role, count in (("Launcher", 1), ("Worker", 2))
+}
+
 #: What an object of a kind is at least made of, and what requests put in, beside metadata.
 BASES: Mapping[Kind, Fields] = {
     Kind.CONFIG_MAP: {"apiVersion": "v1", "data": {"a": "1"}},
@@ -124,6 +129,7 @@ BASES: Mapping[Kind, Fields] = {
         "metadata": {"labels": {"app": "x"}},
         "spec": {"template": {"spec": _POD_SPEC}},
     },
+    Kind.MPI_JOB: {"apiVersion": "kubeflow.org/v2beta1", "spec": {"mpiReplicaSpecs": _REPLICAS}},
 }
 
 FIELDS: Mapping[Kind, tuple[Fields, ...]] = {
@@ -176,6 +182,16 @@ FIELDS: Mapping[Kind, tuple[Fields, ...]] = {
         {"spec": {"template": {"spec": {"nodeSelector": {"zone": "a"}}}}},
         {"spec": {"template": {"spec": {"restartPolicy": "OnFailure"}}}},
         {"spec": {"template": {"spec": {"schedulingGates": [{"name": "example.com/gate"}]}}}},
+    ),
+    Kind.MPI_JOB: (
+        {"spec": {"slotsPerWorker": 2}},
+        {"spec": {"slotsPerWorker": None}},
+        {"spec": {"runPolicy": {"suspend": True}}},
+        {"spec": {"runPolicy": {"suspend": False, "backoffLimit": 2}}},
+        {"spec": {"runPolicy": None}},
+        {"spec": {"mpiImplementation": "MPICH"}},
+        {"spec": {"mpiReplicaSpecs": {"Worker": {"replicas": 3}}}},
+        {"spec": {"mpiReplicaSpecs": {"Worker": None}}},
     ),
 }
 
@@ -234,6 +250,13 @@ STATUSES: Mapping[Kind, tuple[Fields, ...]] = {
         },
         {"conditions": None},
     ),
+    Kind.MPI_JOB: (
+        {"startTime": AT, "replicaStatuses": {"Worker": {"active": 2}}},
+        {"conditions": [{"type": "Created", "status": "True", "lastTransitionTime": AT}]},
+        {"conditions": None},
+        {"restarts": 0},
+        {"completionTime": LATER},
+    ),
 }
 
 
@@ -242,8 +265,10 @@ def _merged(*parts: Fields) -> Fields:
     for part in parts:
         for key, value in part.items():
             had = result.get(key)
-            both = isinstance(had, dict) and isinstance(value, dict)
-            result[key] = _merged(had, value) if both else value
+            if isinstance(had, dict) and isinstance(value, dict):
+                result[key] = _merged(had, value)
+            else:
+                result[key] = value
     return result
 
 
@@ -259,7 +284,8 @@ def _fields(draw: st.DrawFn, kind: Kind) -> Fields:
 @st.composite
 def _written(draw: st.DrawFn, kind: Kind) -> tuple[Fields, str]:
     """Draw what a write changes, and the subresource that it goes to."""
-    if STATUSES[kind] and draw(st.booleans()):
+    goes_to_status: bool = draw(st.booleans())
+    if STATUSES[kind] and goes_to_status:
         return {"status": draw(st.sampled_from(STATUSES[kind]))}, "status"
     return draw(_fields(kind)), ""
 

@@ -177,11 +177,11 @@ def _new(request: Create, namespace: str) -> Fields:
 class Real:
     """A real API server, over HTTP."""
 
-    def __init__(self, api: Api, namespace: str) -> None:
-        """Speak to `api` of what is in `namespace`, which is empty."""
+    def __init__(self, api: Api, namespace: str, kind: Kind) -> None:
+        """Speak to `api` of a kind's objects in `namespace`, which is empty."""
         self._api, self._namespace = api, namespace
         self._aliases, self._memory = Aliases(), _Memory(self._namespace)
-        self._since = api.read("/api/v1/namespaces/" + namespace)["metadata"]["resourceVersion"]
+        self._since = api.read(self._path(kind))["metadata"]["resourceVersion"]
 
     def does(self, request: Request) -> Told:
         """Send a request and tell the answer."""

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import ssl
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ Object = dict[str, Any]
 JSON = "application/json"
 MERGE = "application/merge-patch+json"
 _LIMIT_S = 60
+_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,14 @@ class Api:
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.ask("GET", path).is_good
         return False
+
+    def until_answers(self, path: str, limit_s: float = _LIMIT_S) -> None:
+        """Return once the server answers `path` with a yes: kinds just defined take a moment."""
+        moment = threading.Event()
+        for _ in range(int(limit_s / _PAUSE_S)):
+            if self.answers(path) or moment.wait(_PAUSE_S):
+                return
+        raise TimeoutError(f"{path}: no good answer within {limit_s:.0f} s")
 
     def _connection(self, limit_s: float = _LIMIT_S) -> http.client.HTTPSConnection:
         host, port = self._place

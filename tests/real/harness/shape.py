@@ -13,6 +13,10 @@ from harness.fake_nodes import fake_nodes
 from harness.names import serve_names
 from harness.network import Network
 from harness.real_node import RealNode
+from harness.registry import serve_images
+
+#: The address is the cluster's own, so that nobody else has the port.
+REGISTRY_PORT = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,14 @@ def _real_nodes(plane: ControlPlane, network: Network, count: int) -> Iterator[C
     """Give a cluster real nodes, names for their pods and a registry for their images."""
     with contextlib.ExitStack() as running:
         running.callback(serve_names(plane, network).stop)
-        registry = f"{network.machine}:5000"
+        registry = f"{network.machine}:{REGISTRY_PORT}"
+        running.callback(serve_images(plane.folder, network.machine, REGISTRY_PORT).stop)
         nodes = [RealNode(plane, network, index, registry) for index in range(count)]
         for node in nodes:
             running.callback(node.stop)
             node.start()
         names = tuple(node.name for node in nodes)
-        yield replace(plane.cluster, nodes=names, network=network.name)
+        yield replace(plane.cluster, nodes=names, network=network.name, registry=registry)
 
 
 def _clear(folder: Path) -> None:
