@@ -24,7 +24,7 @@ export UV_NO_PROGRESS := 1
 PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
-.PHONY: help setup mpi fmt check quick test sim bench demo lock clean
+.PHONY: help setup mpi fmt check quick test real sim bench demo lock clean
 
 include tests/real/cluster.mk
 
@@ -74,10 +74,13 @@ check: setup ## Format, lint, types, contracts, documents.
 	@$(PYTEST) -m "not mpi" $(wildcard tests/docs tests/house)
 
 quick: check ## check, and every test that needs neither a cluster nor a real MPI.
-	@$(PYTEST) -n $(WORKERS) -m "not mpi" --ignore=tests/docs --ignore=tests/house
+	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real" --ignore=tests/docs --ignore=tests/house
 
 test: quick mpi ## Everything.
 	@$(PYTEST) -m mpi
+
+real: setup ## The tests on a real Kubernetes, which is built once and brought up here.
+	@$(PYTEST) -m real tests/real
 
 sim: setup ## 2,000 fresh histories of the simulator, the day as their base.
 	@$(BIN)/mpijob sim --seeds 2000 --jobs $(WORKERS) --from "$$(date +%Y%m%d)0000"

@@ -200,10 +200,6 @@ def test_priorities_are_known_by_name():
     assert cache.observed(PI).priorities == {"high": 1000}
 
 
-def at(version, manifest):
-    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
-
-
 def test_an_answer_that_is_read_late_does_not_undo_what_the_watch_has_told():
     cache, _ = fill(at("10", mpi_job()), at("10", LAUNCHER))
     cache.learn(Kind.MPI_JOB, at("9", mpi_job()))
@@ -215,5 +211,5 @@ def test_an_answer_that_is_read_late_does_not_undo_what_the_watch_has_told():
 def test_an_answer_about_another_object_of_that_name_is_news():
     cache, _ = fill(mpi_job(), at("10", LAUNCHER))
     successor = {**LAUNCHER, "metadata": {**LAUNCHER["metadata"], "uid": "successor"}}
-    cache.learn(Kind.JOB, at("9", successor))
+    cache.learn(Kind.JOB, at("11", successor))
     assert cache.observed(PI).launcher.uid == "successor"

@@ -10,7 +10,7 @@ from mpijob.cluster.store import Store
 from mpijob.core.plan import Kind, Ref
 from mpijob.engine.lease import LEASE_S, Candidate, Lost, lead
 from mpijob.ports import Unreachable
-from mpijob.testing.loop import play
+from mpijob.sim.loop import play
 from mpijob.testing.memory import MemoryObjects
 from mpijob.testing.worlds import NOON
 

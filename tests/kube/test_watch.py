@@ -103,7 +103,7 @@ def test_a_forgotten_version_is_listed_anew_and_what_went_is_told(asked, monkeyp
         stream(("ERROR", gone)),
         listed("20", pod("b", "2"), pod("c", "19")),
     )
-    assert told[3:] == [("ADDED", "c", "19"), ("DELETED", "a", None)]
+    assert told[3:] == [("ADDED", "c", "19"), ("DELETED", "a", "20")]
 
 
 def test_what_went_is_told_with_what_it_was_filed_under(asked, monkeypatch):

@@ -97,6 +97,10 @@ class Cache:
         if self._is_ahead(kind, _version(seen)):
             self._take(kind, seen, gone=False)
 
+    def meet(self, kind: Kind, manifest: Manifest | bytes) -> None:
+        """Take in an object that was asked for by name, since no watch of ours may tell of it."""
+        self._take(kind, self._read(kind, manifest), gone=False)
+
     def learn_deleted(self, ref: Ref, uid: str) -> None:
         """Take in that a child is on its way out; of pods the last word is the watch's.
 

@@ -57,7 +57,12 @@ class Engine:
         self._worker_count = workers
         self._queue = Queue()
         self._hands = Hands(
-            outside.objects, outside.keys, config, self.cache.learn, self.cache.learn_deleted
+            outside.objects,
+            outside.keys,
+            config,
+            self.cache.learn,
+            self.cache.learn_deleted,
+            self.cache.meet,
         )
 
     async def run(self) -> None:

@@ -43,6 +43,7 @@ class Hands:
         config: The operator's settings.
         learn: Told of every object that a write was answered with, by its kind.
         learn_deleted: Told of every object that was deleted, by its address and uid.
+        meet: Told of every object that stood under a name that we wanted.
         width: How many steps of a stage may be under way at once.
 
     """
@@ -52,6 +53,7 @@ class Hands:
     config: Config
     learn: Callable[[Kind, Manifest | bytes], None]
     learn_deleted: Callable[[Ref, str], None]
+    meet: Callable[[Kind, Manifest], None]
     width: int = 32
 
 
@@ -132,7 +134,7 @@ async def _meet(ref: Ref, job: Identity, hands: Hands) -> None:
     that every operator gives them.
     """
     there = await hands.objects.get(ref)
-    hands.learn(ref.kind, there)
+    hands.meet(ref.kind, there)
     if ref.kind is not Kind.POD and adoptable(there, job):
         hands.learn(ref.kind, await hands.objects.patch(ref, adoption(ref.kind)))
 

@@ -134,7 +134,7 @@ class Watch:
                 break
         for key, meta in self._known.items():
             if key not in there:
-                yield _departed(meta)
+                yield _departed(meta, page.metadata.resource_version)
         self._known = there
         self._version = page.metadata.resource_version
 
@@ -182,7 +182,7 @@ class Watch:
         self._failures = min(self._failures + 1, 10)
 
 
-def _departed(meta: _Meta) -> Change:
+def _departed(meta: _Meta, version: str) -> Change:
     """Return the end of an object that was gone when the list was read anew.
 
     What the cache files it under is all that is left to tell of it.
@@ -195,6 +195,7 @@ def _departed(meta: _Meta) -> Change:
         "metadata": {
             "name": meta.name,
             "namespace": meta.namespace,
+            "resourceVersion": version,
             "labels": meta.labels or {},
             "ownerReferences": owners,
         }

@@ -121,6 +121,7 @@ class Operator:
             world.config,
             self.cache.learn,
             self.cache.learn_deleted,
+            self.cache.meet,
             width=1,
         )
         self._cursors = {kind: self._list(kind) for kind in KINDS}

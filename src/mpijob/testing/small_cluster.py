@@ -206,4 +206,5 @@ def played(scene: Callable[[SmallCluster], Awaitable[T]]) -> T:
     async def whole() -> T:
         return await scene(SmallCluster())
 
-    return loop.play(whole(), Random(0))
+    answer: T = loop.play(whole(), Random(0))
+    return answer
