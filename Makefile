@@ -77,7 +77,7 @@ quick: check ## check, and every test that needs neither a cluster nor a real MP
 	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real" --ignore=tests/docs --ignore=tests/house
 
 test: quick mpi ## Everything.
-	@$(PYTEST) -m mpi
+	@$(PYTEST) -n $(WORKERS) -m mpi
 
 real: setup ## The tests on a real Kubernetes, which is built once and brought up here.
 	@$(PYTEST) -m real tests/real
