@@ -118,12 +118,12 @@ def test_no_gpu_is_given_to_two_jobs_and_who_waits_starts_when_it_is_free(
         names = {"one": 3, "two": 2, "three": 1}
         for name in names:
             os.mkfifo(tmp_path / name)
-        supervisors = {
-            name: local.create(job(name, n), place.settings()) for name, n in names.items()
-        }
-        tasks = {name: asyncio.create_task(s.run()) for name, s in supervisors.items()}
-        pods = {
-            name: await place.until(
+        tasks, pods = {}, {}
+        # One after the other, so that it is known who comes first.
+        for name, count in names.items():
+            supervisor = local.create(job(name, count), place.settings())
+            tasks[name] = asyncio.create_task(supervisor.run())
+            pods[name] = await place.until(
                 local.objects,
                 Kind.POD,
                 lambda pod, n=name: (
@@ -131,10 +131,9 @@ def test_no_gpu_is_given_to_two_jobs_and_who_waits_starts_when_it_is_free(
                     and (held(pod) or pod.get("status", {}).get("phase") == "Running")
                 ),
             )
-            for name in names
-        }
         waiting = [name for name, pod in pods.items() if held(pod)]
-        for name in ("one", "three", "two"):
+        # Who waits reads nothing before the others have ended.
+        for name in sorted(names, key=lambda name: name in waiting):
             await asyncio.to_thread((tmp_path / name).write_text, "go on")
             await tasks[name]
         logs = [await place.log_of(local, pod) for pod in pods.values()]

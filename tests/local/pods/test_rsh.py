@@ -120,7 +120,8 @@ def test_a_host_is_not_there_before_its_init_containers_are_done(play):
 def test_when_an_agent_dies_its_command_dies_with_all_it_started(play):
     async def scenario(stage):
         sleep = f"sleep {stage.unique}"
-        remote = f"setsid {sleep} & {sleep} & echo > ready; wait"
+        both = f'until [ "$(pgrep -fxc "{sleep}")" = 2 ]; do :; done'
+        remote = f"setsid {sleep} & {sleep} & {both}; echo > ready; wait"
         await two_hosts(stage, f"$RSH w-1 '{remote}' & read x < never; kill -9 $!; read x < never")
         await stage.word("ready", name="w-1")
         never = stage.folder / "launcher" / "work" / "never"
