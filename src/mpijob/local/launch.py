@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 #: What a shell says of a command that is not there, or may not be run.
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
-#: The signals that Python, the runtime or its keepers treat in a way of their own.
+#: The signals that Python, the runtime or its keepers treat in a way of their own, and those that
+#: a shell has what it starts in the background ignore.
 _CHANGED = (
     signal.SIGCHLD,
     signal.SIGHUP,
     signal.SIGINT,
     signal.SIGPIPE,
+    signal.SIGQUIT,
     signal.SIGTERM,
     signal.SIGXFSZ,
 )
