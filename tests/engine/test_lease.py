@@ -28,11 +28,21 @@ class Flaky(MemoryObjects):
     """An API server that can be cut off."""
 
     cut = False
+    #: How many answers are lost from now on, of writes that take effect.
+    mute = 0
+    #: Whether writes are never answered.
+    silent = False
 
     async def patch(self, ref, fields, *, version="", subresource=""):
         if self.cut:
             raise Unreachable("cut off")
-        return await super().patch(ref, fields, version=version, subresource=subresource)
+        if self.silent:
+            await asyncio.Event().wait()
+        told = await super().patch(ref, fields, version=version, subresource=subresource)
+        if self.mute:
+            self.mute -= 1
+            raise Unreachable("the answer was lost")
+        return told
 
 
 def now():
@@ -147,6 +157,52 @@ def test_a_holder_that_cannot_renew_stops_before_others_may_act():
 
     took_s, acting = play(scene(), Random(0))
     assert (took_s < LEASE_S, acting) == (True, [])
+
+
+async def acting_after(trouble):
+    """Who acts a minute after something happened to the holder's connection."""
+    stage = Stage()
+    objects = Flaky(stage.store, now)
+    task = stage.stands("a", objects)
+    await stage.won.wait()
+    trouble(objects)
+    await after(60)
+    acting = list(stage.acting)
+    await ended(task)
+    return acting
+
+
+def test_a_holder_whose_renewal_was_not_answered_but_written_goes_on():
+    def lose_one_answer(objects):
+        objects.mute = 1
+
+    assert play(acting_after(lose_one_answer), Random(0)) == ["a"]
+
+
+def test_a_holder_outlives_one_renewal_that_hangs():
+    def hang_for_a_while(objects):
+        objects.silent = True
+        asyncio.get_running_loop().call_later(4, setattr, objects, "silent", False)
+
+    assert play(acting_after(hang_for_a_while), Random(0)) == ["a"]
+
+
+async def gone_silent(task, objects):
+    objects.silent = True
+    await ended(task)
+
+
+def test_a_holder_ends_in_time_where_the_server_does_not_answer_its_release():
+    assert took_over(gone_silent) <= LEASE_S + 4
+
+
+def test_a_holder_whose_last_answer_was_lost_makes_way_at_once():
+    async def stopped_unheard(task, objects):
+        objects.mute = 1
+        await after(4)
+        await ended(task)
+
+    assert took_over(stopped_unheard) <= 8
 
 
 def test_a_holder_whose_lease_is_taken_stops():

@@ -25,9 +25,11 @@ from mpijob.ports import Conflict, NotFound, Objects, Refused, Unreachable
 
 _log = logging.getLogger(__name__)
 
-#: As mpi-operator has them, so that the two give way to each other: how long a Lease holds without
-#: renewal, after how long without success a holder stops, and how often it tries (s).
-LEASE_S, RENEW_S, RETRY_S = 15, 5.0, 3.0
+#: How long a Lease holds without renewal, as mpi-operator has it, so that the two give way to each
+#: other; how long after its last renewal a holder stops; and how often it renews (s).
+LEASE_S, STOP_S, RETRY_S = 15, 10.0, 3.0
+#: How long one renewal may take, and what is between one that failed and the next (s).
+_ANSWER_S, _AGAIN_S = 3.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,30 +97,32 @@ class _Term:
     async def kept(self) -> None:
         """Renew the Lease for ever. Raises Lost where that fails for too long."""
         loop = asyncio.get_running_loop()
-        renewed_at = loop.time()
+        renewed_at, pause_s = loop.time(), RETRY_S
         while True:
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(pause_s)
+            # Others see a renewal at this moment at the earliest, however late its answer comes.
+            asked_at = loop.time()
             try:
-                async with asyncio.timeout(RENEW_S):
-                    await self._written(renewal)
-                renewed_at = loop.time()
-            except (Conflict, NotFound) as taken:
-                raise Lost(f"the lease was taken: {taken}") from taken
-            except (Unreachable, Refused, TimeoutError) as failure:
-                _log.warning("the lease was not renewed: %s", failure)
-                if loop.time() - renewed_at + RETRY_S + RENEW_S > LEASE_S:
-                    raise Lost(f"the lease could not be renewed: {failure}") from failure
+                async with asyncio.timeout(_ANSWER_S):
+                    await self._rewritten(self._candidate.identity, LEASE_S)
+                renewed_at, pause_s = asked_at, RETRY_S
+            except NotFound as gone:
+                raise Lost(f"the lease was taken away: {gone}") from gone
+            except (Conflict, Unreachable, Refused, TimeoutError) as failure:
+                _log.warning("the lease was not renewed: %s", _said(failure))
+                pause_s = _AGAIN_S
+                if loop.time() + _AGAIN_S + _ANSWER_S - renewed_at > STOP_S:
+                    raise Lost(f"the lease could not be renewed: {_said(failure)}") from failure
 
     async def released(self) -> None:
         """Give the Lease back, so that a successor need not wait for its end."""
         if not self._version:
             return
-        candidate = self._candidate
         try:
-            given_up = renewal("", 1, candidate.now())
-            await candidate.objects.patch(candidate.ref, given_up, version=self._version)
-        except (Conflict, NotFound, Refused, Unreachable) as failure:
-            _log.info("the lease was not released: %s", failure)
+            async with asyncio.timeout(_ANSWER_S):
+                await self._rewritten("", 1)
+        except (Lost, Conflict, NotFound, Refused, Unreachable, TimeoutError) as failure:
+            _log.info("the lease was not released: %s", _said(failure))
 
     async def _tried(self) -> bool:
         try:
@@ -132,7 +136,7 @@ class _Term:
             return False
         self._version = there.version
         try:
-            await self._written(claim)
+            await self._written(claim(self._candidate.identity, LEASE_S, self._candidate.now()))
         except (Conflict, NotFound, Unreachable, Refused) as failure:
             _log.info("the lease was not won: %s", failure)
             self._version = ""
@@ -160,8 +164,31 @@ class _Term:
             return False
         return True
 
-    async def _written(self, said: Callable[[str, int, datetime], Manifest]) -> None:
+    async def _rewritten(self, holder: str, lasts_s: int) -> None:
+        """Renew the Lease that is ours, or ("") give it up.
+
+        Where it is not as we last saw it, it may be so by a write of ours whose answer was lost.
+
+        Raises:
+            Lost: somebody else holds it.
+
+        """
         candidate = self._candidate
-        fields = said(candidate.identity, LEASE_S, candidate.now())
+        fields = renewal(holder, lasts_s, candidate.now())
+        try:
+            await self._written(fields)
+        except Conflict:
+            there = holding(await candidate.objects.get(candidate.ref), LEASE_S)
+            if there.holder != candidate.identity:
+                raise Lost(f"the lease was taken by {there.holder or 'nobody'}") from None
+            self._version = there.version
+            await self._written(fields)
+
+    async def _written(self, fields: Manifest) -> None:
+        candidate = self._candidate
         told = await candidate.objects.patch(candidate.ref, fields, version=self._version)
         self._version = version_of(told)
+
+
+def _said(failure: Exception) -> str:
+    return str(failure) or f"no answer within {_ANSWER_S:.0f} s"
