@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from contextlib import asynccontextmanager, suppress
+from random import Random
 
 from aiohttp import web
 
 from mpijob.kube import watch
 from mpijob.kube.watch import Watch
+from mpijob.sim.loop import play
 
 
 def pod(name, version, **meta):
@@ -104,6 +107,81 @@ def test_a_forgotten_version_is_listed_anew_and_what_went_is_told(asked, monkeyp
         listed("20", pod("b", "2"), pod("c", "19")),
     )
     assert told[3:] == [("ADDED", "c", "19"), ("DELETED", "a", "20")]
+
+
+def test_what_went_while_a_list_broke_off_is_told_too(asked, monkeypatch):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    told, _ = asked(
+        changes(4),
+        listed("5", pod("a", "1"), pod("b", "2"), more="next"),
+        web.Response(status=500),
+        listed("9", pod("b", "2")),
+        stream(("ADDED", pod("c", "10"))),
+    )
+    assert told == [
+        ("ADDED", "a", "1"),
+        ("ADDED", "b", "2"),
+        ("DELETED", "a", "9"),
+        ("SYNCED", None, None),
+    ]
+
+
+def test_an_answer_that_is_none_of_an_api_server_is_asked_for_again(asked, monkeypatch):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    page = web.Response(text="<html>Please log in</html>")
+    told, _ = asked(changes(1), page, listed("5"))
+    assert told == [("SYNCED", None, None)]
+
+
+class Ending:
+    """A client whose lists are empty and whose streams end after as long as `lasts` says (s)."""
+
+    def __init__(self, *lasts):
+        self.lasts = list(lasts)
+        self.opened_at = []
+
+    async def request(self, method, path, *, query):
+        return b'{"metadata": {"resourceVersion": "5"}, "items": []}'
+
+    @asynccontextmanager
+    async def stream(self, path, query, *, idle_s):
+        self.opened_at.append(asyncio.get_running_loop().time())
+
+        async def silence():
+            await after(self.lasts.pop(0) if self.lasts else 0)
+            return
+            yield
+
+        yield silence()
+
+
+async def after(seconds):
+    """Return when the virtual clock has moved on so far."""
+    reached = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, reached.set)
+    await reached.wait()
+
+
+def opened(client, *, within_s):
+    """When the streams of a watch were opened, of those within a while."""
+
+    async def scene():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                async for _ in Watch(client, "/api/v1/pods").changes():
+                    pass
+        return client.opened_at
+
+    return play(scene(), Random(0))
+
+
+def test_streams_that_always_end_at_once_are_taken_up_more_and_more_slowly():
+    assert len(opened(Ending(), within_s=60)) <= 10
+
+
+def test_a_stream_that_ends_after_a_good_while_is_taken_up_soon():
+    *_, last, resumed = opened(Ending(*[0] * 9, 600), within_s=720)[:11]
+    assert resumed - last < 601
 
 
 def test_what_went_is_told_with_what_it_was_filed_under(asked, monkeypatch):

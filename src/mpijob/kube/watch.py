@@ -11,9 +11,9 @@ for longer than bookmarks come (a half-open connection) is given up and taken up
 Assumptions: resource versions are opaque; nothing is compared but for equality.
 """
 
+import asyncio
 import logging
 import random
-from asyncio import sleep
 from collections.abc import AsyncIterator, Mapping
 
 import msgspec
@@ -84,10 +84,11 @@ class Watch:
         self._known: dict[_Key, _Meta] = {}
         self._version = ""
         self._failures = 0
+        self._paused_at = float("-inf")
         self._told_synced = False
 
     async def changes(self) -> AsyncIterator[Change]:
-        """Yield all there is, SYNCED, then every change. Raises Refused where we may not watch."""
+        """Yield all there is, SYNCED, then every change."""
         while True:
             try:
                 if not self._version:
@@ -99,21 +100,29 @@ class Watch:
                 async for change in self._followed():
                     self._failures = 0
                     yield change
-            except (Expired, NotFound) as gone:
+            except (Expired, NotFound, Unreachable, Refused, msgspec.MsgspecError) as trouble:
+                self._note(trouble)
+            # A stream that merely ends is no trouble; one that always ends at once would be.
+            await self._pause()
+
+    def _note(self, trouble: Exception) -> None:
+        """Tell what went wrong, and have the list read anew where its version is of no use."""
+        match trouble:
+            case Expired():
+                _log.info("%s: listed anew: %s", self._path, trouble)
                 self._version = ""
-                _log.info("%s: listed anew: %s", self._path, gone)
-                await self._pause()
-            except Unreachable as broken:
-                _log.warning("%s: %s", self._path, broken)
-                await self._pause()
-            except Refused as refusal:
+            case NotFound():
+                _log.warning("%s: the server does not know that kind: %s", self._path, trouble)
+                self._version = ""
+            case Refused():
                 # Rights may be on their way (an install that is not complete): told, and tried.
-                _log.error("%s: %s", self._path, refusal)
-                await self._pause()
+                _log.error("%s: %s", self._path, trouble)
+            case _:
+                _log.warning("%s: %s", self._path, trouble)
 
     async def _listed(self) -> AsyncIterator[Change]:
         """Read the list and tell how it differs from what was known."""
-        there: dict[_Key, _Meta] = {}
+        there: set[_Key] = set()
         more = ""
         while True:
             query = {**self._query, "limit": str(PAGE_SIZE)}
@@ -125,17 +134,17 @@ class Watch:
             for raw in page.items:
                 meta = msgspec.json.decode(raw, type=_Object).metadata
                 key = (meta.namespace, meta.name)
-                there[key] = meta
+                there.add(key)
                 old = self._known.get(key)
                 if old is None or old.resource_version != meta.resource_version:
+                    # Noted at once: where a later page fails, this one has been told all the same.
+                    self._known[key] = meta
                     yield Change(ChangeType.ADDED, bytes(raw))
             more = page.metadata.more
             if not more:
                 break
-        for key, meta in self._known.items():
-            if key not in there:
-                yield _departed(meta, page.metadata.resource_version)
-        self._known = there
+        for key in self._known.keys() - there:
+            yield _departed(self._known.pop(key), page.metadata.resource_version)
         self._version = page.metadata.resource_version
 
     async def _followed(self) -> AsyncIterator[Change]:
@@ -177,9 +186,13 @@ class Watch:
         return Change(ChangeType(event.type), bytes(event.object))
 
     async def _pause(self) -> None:
-        least, most = _BACKOFF_S
-        await sleep(min(least * 2.0**self._failures, most) * random.uniform(0.8, 1.2))
+        """Wait, each time longer while nothing is told in between, anew after a good while."""
+        now, (least, most) = asyncio.get_running_loop().time(), _BACKOFF_S
+        if now - self._paused_at > 2 * most:
+            self._failures = 0
+        await asyncio.sleep(min(least * 2.0**self._failures, most) * random.uniform(0.8, 1.2))
         self._failures = min(self._failures + 1, 10)
+        self._paused_at = asyncio.get_running_loop().time()
 
 
 def _departed(meta: _Meta, version: str) -> Change:
