@@ -1,5 +1,8 @@
 """Requests: what is retried, what is refused, and in which words."""
 
+import asyncio
+import socket
+
 import pytest
 from aiohttp import web
 
@@ -65,7 +68,7 @@ class Turning:
     async def headers(self):
         return {"Authorization": f"Bearer {self.token}"}
 
-    def forget(self):
+    def forget(self, shown):
         self.token = "new"
 
 
@@ -81,6 +84,37 @@ def test_credentials_are_drawn_anew_but_once(asked):
         asked(one, status(401, "who?"), status(401, "who?"), credentials=Turning())
 
 
+def test_nobody_is_sent_elsewhere_with_our_credentials(asked):
+    elsewhere = web.Response(status=307, headers={"Location": "http://127.0.0.1:9/"})
+    with pytest.raises(Unreachable, match="HTTP 307"):
+        asked(one, elsewhere)
+
+
+def test_a_busy_server_is_left_alone_before_a_watch_is_tried_again(asked):
+    async def watch(client):
+        clock = asyncio.get_running_loop().time
+        began_at = clock()
+        with pytest.raises(Unreachable, match="later"):
+            async with client.stream("/api/v1/pods", {}, idle_s=10):
+                pass
+        return clock() - began_at >= 1
+
+    waited, _ = asked(watch, status(429, "later", **{"Retry-After": "1"}))
+    assert waited
+
+
+def test_a_peer_that_vanished_is_found_out(asked):
+    async def scene(client):
+        await one(client)
+        (held,) = client._session.connector._conns.values()
+        open_socket = held[0][0].transport.get_extra_info("socket")
+        names = (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)
+        return [open_socket.getsockopt(socket.IPPROTO_TCP, name) for name in names]
+
+    found, _ = asked(scene, web.Response(body=b"{}"))
+    assert found == [15, 30_000]
+
+
 def test_a_cut_connection_is_unreachable(asked):
     async def cut(request):
         request.transport.close()
@@ -91,8 +125,6 @@ def test_a_cut_connection_is_unreachable(asked):
 
 
 def test_a_server_that_is_not_there_is_unreachable():
-    import asyncio
-
     async def scene():
         place = Connection("http://127.0.0.1:9", None, Anonymous())
         async with Client(place) as client:
@@ -114,8 +146,6 @@ def test_requests_are_counted_by_verb_and_answer(asked):
 
 
 def test_a_pace_lets_so_many_through_at_once():
-    import asyncio
-
     async def scene():
         pace, together, most = Pace(2), 0, 0
 

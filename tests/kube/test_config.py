@@ -5,8 +5,9 @@ import base64
 import pytest
 import yaml
 
-from mpijob.kube.config import ConfigError, connection, in_cluster
+from mpijob.kube.config import connection, in_cluster
 from mpijob.kube.credentials import Anonymous, Basic, ExecPlugin, Token, TokenFile
+from mpijob.kube.entries import ConfigError
 
 
 def kubeconfig(folder, name="config", **changes):
@@ -77,6 +78,19 @@ PROBLEMS = {
         {"users": user(**{"auth-provider": {"name": "gcp"}})},
         "'gcp' is gone from Kubernetes",
     ),
+    "a plugin that wants a terminal": (
+        {"users": user(exec={"command": "login", "interactiveMode": "Always"})},
+        "login wants a terminal",
+    ),
+    "to act as somebody else": ({"users": user(**{"as": "root"})}, "as somebody else"),
+    "a proxy of a kind that we cannot use": (
+        {
+            "clusters": [
+                {"name": "c", "cluster": {"server": "http://x", "proxy-url": "socks5://y:1"}}
+            ]
+        },
+        "only http and https proxies",
+    ),
     "data that is no base64": (
         {
             "clusters": [
@@ -116,6 +130,61 @@ def test_a_certificate_that_is_none_is_told(tmp_path):
     ]
     with pytest.raises(ConfigError, match="cannot be used"):
         connection(kubeconfig(tmp_path, clusters=clusters))
+
+
+def clusters(**said):
+    return [{"name": "c", "cluster": {"server": "https://x", **said}}]
+
+
+def test_a_server_that_is_not_verified_is_warned_of(tmp_path, caplog):
+    file = kubeconfig(tmp_path, clusters=clusters(**{"insecure-skip-tls-verify": True}))
+    connection(file)
+    assert "insecure-skip-tls-verify: whoever answers at https://x" in caplog.text
+
+
+def test_the_proxy_of_the_kubeconfig_goes_before_that_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://environment:1")
+    found = connection(kubeconfig(tmp_path, clusters=clusters(**{"proxy-url": "http://own:2"})))
+    assert found.proxy == "http://own:2"
+
+
+def test_the_proxy_of_the_environment_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://environment:1")
+    found = connection(kubeconfig(tmp_path, clusters=clusters()))
+    assert found.proxy == "http://environment:1"
+
+
+def test_a_given_address_takes_the_place_of_the_kubeconfigs(tmp_path):
+    assert connection(kubeconfig(tmp_path), server="https://y:6443/").server == "https://y:6443"
+
+
+def test_a_given_address_needs_no_kubeconfig(tmp_path):
+    found = connection(str(tmp_path / "none"), server="http://127.0.0.1:8001")
+    assert (found.server, type(found.credentials)) == ("http://127.0.0.1:8001", Anonymous)
+
+
+def test_a_plugin_that_asks_is_told_of_the_whole_cluster(tmp_path):
+    (tmp_path / "ca.pem").write_bytes(b"an authority")
+    extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "a"}}
+    entry = {
+        "server": "http://x",
+        "certificate-authority": "ca.pem",
+        "tls-server-name": "y",
+        "extensions": [extension],
+    }
+    told = {"command": "login", "provideClusterInfo": True}
+    changes = {"clusters": [{"name": "c", "cluster": entry}], "users": user(exec=told)}
+    assert connection(kubeconfig(tmp_path, **changes)).credentials.cluster == {
+        "server": "http://x",
+        "tls-server-name": "y",
+        "certificate-authority-data": base64.b64encode(b"an authority").decode(),
+        "config": {"audience": "a"},
+    }
+
+
+def test_a_pod_whose_service_account_is_not_whole_is_told_so(tmp_path):
+    with pytest.raises(ConfigError, match=r"ca\.crt"):
+        in_cluster({"KUBERNETES_SERVICE_HOST": "10.96.0.1"}, tmp_path)
 
 
 def test_a_place_that_is_no_pod_is_no_cluster(tmp_path):

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from mpijob.kube import credentials as module
 from mpijob.kube.credentials import Basic, CredentialsError, ExecPlugin, Token, TokenFile
 
 
@@ -61,7 +62,7 @@ def test_a_plugin_is_told_the_version_and_the_cluster(tmp_path):
 
 FAILURES = {
     "no credential": ("nonsense", 0, "gave no ExecCredential"),
-    "no token": (credential(), 0, "gave no token"),
+    "no token": (credential(), 0, "gave neither a token nor"),
     "a failure": ("", 3, "exit code 3"),
     "no time": (credential(token="t", expirationTimestamp="soon"), 0, "is no time"),
 }
@@ -85,11 +86,41 @@ def test_a_token_file_is_read_anew_when_its_token_was_not_taken(tmp_path):
     made = TokenFile(file)
     first = headers(made)
     file.write_text("new\n")
-    made.forget()
+    made.forget(first)
     assert (first, headers(made)) == (
         {"Authorization": "Bearer old"},
         {"Authorization": "Bearer new"},
     )
+
+
+def test_credentials_that_were_drawn_anew_meanwhile_are_kept(tmp_path):
+    """Many requests are refused for one old token; the first of them has it drawn anew."""
+    made = plugin(tmp_path, credential(token="new", expirationTimestamp="2999-01-01T00:00:00Z"))
+    headers(made)
+    made.forget({"Authorization": "Bearer old"})
+    headers(made)
+    assert len((tmp_path / "calls").read_text().splitlines()) == 1
+
+
+def test_a_plugins_client_certificate_is_shown(tmp_path):
+    shown = []
+    answer = credential(clientCertificateData="certificate", clientKeyData="key")
+    sent = headers(plugin(tmp_path, answer, show=lambda *pair: shown.append(pair)))
+    assert (sent, shown) == ({}, [(b"certificate", b"key")])
+
+
+def test_a_plugin_that_hangs_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_PLUGIN_S", 0.5)
+    program = tmp_path / "hangs"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    program.chmod(0o755)
+    with pytest.raises(CredentialsError, match="gave nothing within"):
+        headers(ExecPlugin((str(program),), "v1", {}))
+    assert not (tmp_path / "pid").exists() or not _is_there((tmp_path / "pid").read_text().strip())
+
+
+def _is_there(pid):
+    return os.path.exists(f"/proc/{pid}")
 
 
 def test_a_missing_token_file_is_told(tmp_path):

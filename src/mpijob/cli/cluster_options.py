@@ -32,7 +32,8 @@ class ClusterChoice:
         import asyncio
 
         from mpijob.kube.client import Client
-        from mpijob.kube.config import ConfigError, connection
+        from mpijob.kube.config import connection
+        from mpijob.kube.entries import ConfigError
 
         try:
             place = connection(self.kubeconfig, self.context)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 
@@ -174,16 +175,16 @@ def command(**flags: object) -> None:
 
 
 async def _run(flags: dict[str, object]) -> bool:
-    from dataclasses import replace
+    from mpijob.kube import operator
+    from mpijob.kube.config import connection
+    from mpijob.kube.entries import ConfigError
 
-    from mpijob.kube import config, operator
-
+    # As mpi-operator has it, the variable goes before the flag.
+    kubeconfig = "" if os.environ.get("KUBECONFIG") else str(flags["kubeconfig"])
     try:
-        found = config.connection(str(flags["kubeconfig"]))
-    except config.ConfigError as missing:
+        found = connection(kubeconfig, server=str(flags["master"]))
+    except ConfigError as missing:
         raise Trouble(str(missing)) from missing
-    if flags["master"]:
-        found = replace(found, server=str(flags["master"]).rstrip("/"))
     scheduler = str(flags["gang_scheduling"])
     gang = Gang.VOLCANO if scheduler == "volcano" else Gang.SCHEDULER_PLUGINS
     settings = operator.Settings(

@@ -2,14 +2,18 @@
 
 import asyncio
 import random
+import socket
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 import msgspec
+from aiohttp.connector import AddrInfoType
 
 from mpijob import __version__
 from mpijob.kube.config import Connection
@@ -27,7 +31,18 @@ _ANSWER_S = 60.0
 _BUSY_TRIES = 8
 _BUSY_S_MAX = 30.0
 
-UNAUTHORIZED, NOT_FOUND, CONFLICT, GONE, TOO_MANY = 401, 404, 409, 410, 429
+#: After so long a silence a peer is asked for a sign of life, so often, so many times (s, s, 1);
+#: and how long it may leave unacknowledged what was sent (ms).
+_KEEPALIVE = (
+    (socket.TCP_KEEPIDLE, 15),
+    (socket.TCP_KEEPINTVL, 5),
+    (socket.TCP_KEEPCNT, 3),
+    (socket.TCP_USER_TIMEOUT, 30_000),
+)
+
+#: The first answer that is no success.
+OK_END = 300
+UNAUTHORIZED, TOO_MANY = 401, 429
 
 
 class Expired(Exception):
@@ -83,17 +98,21 @@ class Client:
         self._pace = pace or Pace()
         self._agent = f"{agent}/{__version__}"
         self._session: aiohttp.ClientSession | None = None
-        self.requests: dict[tuple[str, int], int] = {}
+        self.requests: Counter[tuple[str, int]] = Counter()
 
     async def __aenter__(self) -> Self:
         """Open the connections."""
         connector = aiohttp.TCPConnector(
-            limit=0, ssl=self._connection.ssl or False, keepalive_timeout=75
+            limit=0,
+            # None would leave https unverified.
+            ssl=self._connection.ssl or True,
+            keepalive_timeout=75,
+            socket_factory=_watchful,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
             headers={"User-Agent": self._agent, "Accept": JSON},
-            auto_decompress=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
 
@@ -126,16 +145,16 @@ class Client:
             Unreachable: no answer came, or the server failed: whether it took effect is unknown.
 
         """
+        sent = _Sent(method, path, body, content_type, query or {})
+        limits = aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S)
         fresh = False
         for attempt in range(_BUSY_TRIES):
-            async with self._pace:
-                status, answer, wait = await self._send(method, path, body, content_type, query)
-            self.requests[method, status] = self.requests.get((method, status), 0) + 1
-            if status < 300:
+            async with self._pace, self._answered(sent, limits) as response:
+                status, answer, wait = response.status, await response.read(), _wait_s(response)
+            if status < OK_END:
                 return answer
             if status == UNAUTHORIZED and not fresh:
                 fresh = True
-                self._connection.credentials.forget()
             elif wait is not None and attempt + 1 < _BUSY_TRIES:
                 await asyncio.sleep(wait)
             else:
@@ -148,98 +167,86 @@ class Client:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open an answer that goes on, and give its pieces as they come.
 
-        Raises as `request` does; a stream that is silent for `idle_s` ends as Unreachable.
+        Raises as `request` does, of a busy server after as long as it asks to be left alone. A
+        stream that is silent for `idle_s` ends as Unreachable.
         """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=idle_s)
-        try:
-            async with self._open("GET", path, None, JSON, query, timeout) as response:
-                self.requests["WATCH", response.status] = (
-                    self.requests.get(("WATCH", response.status), 0) + 1
-                )
-                if response.status >= 300:
-                    if response.status == UNAUTHORIZED:
-                        self._connection.credentials.forget()
-                    raise _refusal(response.status, await response.read(), f"watch {path}")
-                yield response.content.iter_any()
-        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as broken:
-            raise Unreachable(f"watch {path}: {_said(broken)}") from broken
-
-    def _open(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        content_type: str,
-        query: Mapping[str, str] | None,
-        timeout: aiohttp.ClientTimeout,
-    ) -> "_Opened":
-        return _Opened(self, (method, path, body, content_type, query, timeout))
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        content_type: str,
-        query: Mapping[str, str] | None,
-    ) -> tuple[int, bytes, float | None]:
-        """Return the status, the answer, and how long to wait before trying again (s), if so."""
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S)
-        try:
-            async with self._open(method, path, body, content_type, query, timeout) as response:
+        sent = _Sent("WATCH", path, None, JSON, query)
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=idle_s)
+        async with self._answered(sent, limits) as response:
+            if response.status >= OK_END:
                 answer = await response.read()
-                return response.status, answer, _wait_s(response)
-        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as broken:
-            raise Unreachable(f"{method} {path}: {_said(broken)}") from broken
+                await asyncio.sleep(_wait_s(response) or 0)
+                raise _refusal(response.status, answer, f"watch {path}")
+            yield response.content.iter_any()
 
-    async def open(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        content_type: str,
-        query: Mapping[str, str] | None,
-        limits: aiohttp.ClientTimeout,
-    ) -> aiohttp.ClientResponse:
-        """Send a request and return the answer as soon as it begins."""
+    @asynccontextmanager
+    async def _answered(
+        self, sent: "_Sent", limits: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request and give its answer, whatever it is. Raises Unreachable."""
         if self._session is None:
             raise RuntimeError("the client is not open")
         try:
-            headers = dict(await self._connection.credentials.headers())
+            shown = await self._connection.credentials.headers()
         except CredentialsError as broken:
             raise Unreachable(str(broken)) from broken
-        if body is not None:
-            headers["Content-Type"] = content_type
-        return await self._session.request(
-            method,
-            f"{self._connection.server}{path}",
-            data=body,
-            headers=headers,
-            params=dict(query or {}),
-            timeout=limits,
-            server_hostname=self._connection.server_name,
-        )
+        typed = {} if sent.body is None else {"Content-Type": sent.content_type}
+        try:
+            async with self._session.request(
+                "GET" if sent.verb == "WATCH" else sent.verb,
+                f"{self._connection.server}{sent.path}",
+                data=sent.body,
+                headers={**shown, **typed},
+                params=sent.query,
+                timeout=limits,
+                server_hostname=self._connection.server_name,
+                proxy=self._connection.proxy,
+                # An API server sends nobody elsewhere; who does may not have our credentials.
+                allow_redirects=False,
+            ) as response:
+                self.requests[sent.verb, response.status] += 1
+                try:
+                    yield response
+                finally:
+                    if response.status == UNAUTHORIZED:
+                        self._renew(response, shown)
+        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as broken:
+            if isinstance(broken, aiohttp.ClientSSLError):
+                self._connection.reload()
+            raise Unreachable(f"{sent.verb} {sent.path}: {_said(broken)}") from broken
+
+    def _renew(self, response: aiohttp.ClientResponse, shown: Mapping[str, str]) -> None:
+        """Have everything drawn anew that a server did not take, and the connection with it."""
+        self._connection.credentials.forget(shown)
+        self._connection.reload()
+        # It has shown the old certificate once and for all.
+        response.close()
 
 
-class _Opened:
-    """An answer as an async context that gives the connection back."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A request; the verb of one whose answer goes on is WATCH."""
 
-    def __init__(
-        self,
-        client: Client,
-        call: tuple[str, str, bytes | None, str, Mapping[str, str] | None, aiohttp.ClientTimeout],
-    ) -> None:
-        self._client = client
-        self._call = call
-        self._response: aiohttp.ClientResponse | None = None
+    verb: str
+    path: str
+    body: bytes | None
+    content_type: str
+    query: Mapping[str, str]
 
-    async def __aenter__(self) -> aiohttp.ClientResponse:
-        self._response = await self._client.open(*self._call)
-        return self._response
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._response is not None:
-            self._response.release()
+def _watchful(address: AddrInfoType) -> socket.socket:
+    """Return a socket that finds out within about half a minute that its peer is gone.
+
+    A peer that vanished says nothing, and who only reads would wait for ever. `TCP_USER_TIMEOUT`
+    ends what was sent and not taken in.
+    """
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
 
 
 def _wait_s(response: aiohttp.ClientResponse) -> float | None:

@@ -4,8 +4,9 @@ import asyncio
 import base64
 import json
 import os
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +31,8 @@ class Credentials(Protocol):
         """Return the headers that say who we are. Raises CredentialsError."""
         ...
 
-    def forget(self) -> None:
-        """Have the credentials drawn anew: the server did not take them."""
+    def forget(self, shown: Mapping[str, str]) -> None:
+        """Have the credentials drawn anew, unless that was done since: the server refused these."""
         ...
 
 
@@ -42,7 +43,7 @@ class Anonymous:
         """Return nothing."""
         return {}
 
-    def forget(self) -> None:
+    def forget(self, shown: Mapping[str, str]) -> None:
         """Have nothing to forget."""
 
 
@@ -56,7 +57,7 @@ class Token:
         """Return the bearer header."""
         return _bearer(self._token)
 
-    def forget(self) -> None:
+    def forget(self, shown: Mapping[str, str]) -> None:
         """Have nothing else to offer."""
 
 
@@ -70,7 +71,7 @@ class Basic:
         """Return the basic header."""
         return {"Authorization": f"Basic {self._text}"}
 
-    def forget(self) -> None:
+    def forget(self, shown: Mapping[str, str]) -> None:
         """Have nothing else to offer."""
 
 
@@ -92,9 +93,10 @@ class TokenFile:
             self._read_at = time.monotonic()
         return _bearer(self._token)
 
-    def forget(self) -> None:
+    def forget(self, shown: Mapping[str, str]) -> None:
         """Read the file again next time."""
-        self._read_at = float("-inf")
+        if shown == _bearer(self._token):
+            self._read_at = float("-inf")
 
 
 @dataclass(eq=False)
@@ -107,6 +109,7 @@ class ExecPlugin:
         environment: Variables beside our own.
         cluster: The kubeconfig's cluster entry, where the plugin is to know it.
         hint: What to tell a person who has not installed the program.
+        show: Has new connections show a client certificate (PEM) with its key.
 
     """
 
@@ -115,6 +118,7 @@ class ExecPlugin:
     environment: Mapping[str, str]
     cluster: Mapping[str, Any] | None = None
     hint: str = ""
+    show: Callable[[bytes, bytes], None] | None = None
 
     def __post_init__(self) -> None:
         self._headers: Mapping[str, str] = {}
@@ -122,25 +126,46 @@ class ExecPlugin:
         self._lock = asyncio.Lock()
 
     async def headers(self) -> Mapping[str, str]:
-        """Return the bearer header; the program is run where the last token is used up."""
+        """Return the bearer header; the program is run where the last credential is used up."""
         async with self._lock:
             if time.time() >= self._ends_at - _MARGIN_S:
                 status = await self._draw()
                 token = status.get("token", "")
-                if not token:
+                certificate = status.get("clientCertificateData", "")
+                if certificate and self.show is not None:
+                    self._take(certificate, status.get("clientKeyData", ""))
+                elif not token:
                     raise CredentialsError(
-                        f"{self.argv[0]} gave no token (client certificates of plugins are not "
-                        "supported: use client-certificate in the kubeconfig)"
+                        f"{self.argv[0]} gave neither a token nor, for https, a client certificate"
                     )
-                self._headers = _bearer(token)
+                self._headers = _bearer(token) if token else {}
                 self._ends_at = _moment(status.get("expirationTimestamp"))
         return self._headers
 
-    def forget(self) -> None:
+    def forget(self, shown: Mapping[str, str]) -> None:
         """Run the program again next time."""
-        self._ends_at = 0.0
+        if shown == self._headers:
+            self._ends_at = 0.0
+
+    def _take(self, certificate: str, key: str) -> None:
+        try:
+            if self.show is not None:
+                self.show(certificate.encode(), key.encode())
+        except ssl.SSLError as broken:
+            raise CredentialsError(
+                f"{self.argv[0]} gave a client certificate that cannot be used: {broken}"
+            ) from broken
 
     async def _draw(self) -> Mapping[str, Any]:
+        output = await self._output()
+        try:
+            answer = json.loads(output)
+            return answer["status"] if isinstance(answer["status"], dict) else {}
+        except (ValueError, KeyError, TypeError) as broken:
+            raise CredentialsError(f"{self.argv[0]} gave no ExecCredential") from broken
+
+    async def _output(self) -> bytes:
+        """Run the program to its end and return what it printed; it never outlives this."""
         spec: dict[str, Any] = {"interactive": False}
         if self.cluster is not None:
             spec["cluster"] = dict(self.cluster)
@@ -153,18 +178,23 @@ class ExecPlugin:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
             )
-            async with asyncio.timeout(_PLUGIN_S):
-                output, _ = await program.communicate()
-        except (OSError, TimeoutError) as broken:
+        except OSError as broken:
             hint = f" {self.hint}" if self.hint else ""
             raise CredentialsError(f"{self.argv[0]}: {broken}.{hint}") from broken
+        try:
+            async with asyncio.timeout(_PLUGIN_S):
+                output, _ = await program.communicate()
+        except TimeoutError as late:
+            raise CredentialsError(
+                f"{self.argv[0]} gave nothing within {_PLUGIN_S:.0f} s"
+            ) from late
+        finally:
+            if program.returncode is None:
+                program.kill()
+                await program.wait()
         if program.returncode:
             raise CredentialsError(f"{self.argv[0]} ended with exit code {program.returncode}")
-        try:
-            answer = json.loads(output)
-            return answer["status"] if isinstance(answer["status"], dict) else {}
-        except (ValueError, KeyError, TypeError) as broken:
-            raise CredentialsError(f"{self.argv[0]} gave no ExecCredential") from broken
+        return output
 
 
 def _bearer(token: str) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """The port `Objects` over HTTP."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,7 +11,7 @@ from mpijob.core.plan import Kind, Ref
 from mpijob.kube.client import MERGE_PATCH, Client
 from mpijob.kube.resources import Paths
 from mpijob.kube.watch import PAGE_SIZE, Watch
-from mpijob.ports import Change, NotFound
+from mpijob.ports import Change, NotFound, Unreachable
 
 
 class _Item(msgspec.Struct):
@@ -22,6 +22,8 @@ class _Page(msgspec.Struct):
     metadata: dict[str, Any]
     items: list[_Item] = []
 
+
+_Shape = TypeVar("_Shape")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,8 +44,8 @@ class KubeObjects:
 
     async def get(self, ref: Ref) -> Manifest:
         """Return the object as the server itself has it. Raises NotFound, Unreachable."""
-        answer = await self._client.request("GET", self._paths.object(ref))
-        return msgspec.json.decode(answer, type=dict[str, object])
+        path = self._paths.object(ref)
+        return _decoded(await self._client.request("GET", path), dict[str, Any], path)
 
     async def create(self, manifest: Manifest) -> Manifest | bytes:
         """Store a new object and return it as stored. Raises Conflict where the name is taken."""
@@ -97,7 +99,7 @@ class KubeObjects:
             answer = await self._client.request(
                 "GET", path, query=query | ({"continue": more} if more else {})
             )
-            page = msgspec.json.decode(answer, type=_Page)
+            page = _decoded(answer, _Page, path)
             for item in page.items:
                 yield {"metadata": item.metadata}
             more = page.metadata.get("continue") or ""
@@ -109,3 +111,11 @@ class KubeObjects:
         selector = self._selectors.get(kind, "")
         query = {"labelSelector": selector} if selector else {}
         return Watch(self._client, self._paths.collection(kind), query).changes()
+
+
+def _decoded(answer: bytes, shape: type[_Shape], path: str) -> _Shape:
+    """Return what an answer says. Raises Unreachable where it is none of an API server."""
+    try:
+        return msgspec.json.decode(answer, type=shape)
+    except msgspec.MsgspecError as odd:
+        raise Unreachable(f"{path}: this is no answer of an API server: {odd}") from odd

@@ -74,8 +74,12 @@ async def run(connection: Connection, settings: Settings) -> bool:
     released, so that a successor takes over at once. It ends badly where the Lease is lost.
     """
     pace = Pace(settings.requests_at_once, settings.requests_per_s)
-    async with Client(connection, pace, agent="mpi-operator") as client:
-        operator = _Operator(client, settings)
+    async with (
+        Client(connection, pace, agent="mpi-operator") as client,
+        # Of its own, so that no renewal stands in line behind requests that hang.
+        Client(connection, agent="mpi-operator-leader-election") as lease_client,
+    ):
+        operator = _Operator(client, lease_client, settings)
         metrics = registry(operator.engine, client, lambda: operator.leads)
         health = Health(lambda: True, lambda: not operator.leads or operator.synced)
         async with served(
@@ -100,11 +104,12 @@ async def run(connection: Connection, settings: Settings) -> bool:
 class _Operator:
     """One process's part: it waits for the Lease, and acts while it holds it."""
 
-    def __init__(self, client: Client, settings: Settings) -> None:
+    def __init__(self, client: Client, lease_client: Client, settings: Settings) -> None:
         gang = settings.config.gang
         paths = Paths(gang=gang.value if gang else "", namespace=settings.namespace)
         kinds = CHILD_KINDS if gang else tuple(k for k in CHILD_KINDS if k not in _GANG_KINDS)
         self._objects = KubeObjects(client, paths, _SELECTORS)
+        self._leases = KubeObjects(lease_client, paths)
         self._settings = settings
         self.leads = False
         outside = Outside(self._objects, DrawnKeys(), _now)
@@ -120,7 +125,7 @@ class _Operator:
         ref = Ref(Kind.LEASE, self._settings.lock_namespace, LEASE)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         _log.info("waiting for the lease %s/%s", ref.namespace, ref.name)
-        await lead(Candidate(self._objects, ref, identity, lambda: datetime.now(UTC)), self._act)
+        await lead(Candidate(self._leases, ref, identity, lambda: datetime.now(UTC)), self._act)
 
     async def _act(self) -> None:
         self.leads = True
