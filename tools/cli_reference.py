@@ -19,6 +19,30 @@ launcher writes goes to stdout as it is; all that mpijob says while a job runs g
 
 `-n` is the namespace, as in kubectl, but in `run` and `init`, where it is the number of workers and
 `--namespace` has no short form.
+
+## This machine, or a cluster
+
+Commands are about the jobs of this machine, unless you say otherwise, whether there is a
+kubeconfig or not. They are about a cluster with `--cluster` (the current context's), `--context
+NAME` or `--kubeconfig FILE`, where `MPIJOB_CLUSTER=1` is set, and as `kubectl mpijob`, which
+kubectl knows as soon as mpijob is installed. These options, and `-n`, may stand before the
+command or after it:
+
+    mpijob --context prod get
+    mpijob get --context prod
+    kubectl mpijob -n team run job.yaml
+
+The namespace is the one that is said, else the file's, else the context's.
+
+`mpijob run` on a cluster makes the job, shows how it comes along, passes on what the launcher
+writes, and exits with the launcher's code. Ctrl-C (SIGINT), SIGTERM and a reader of stdout that
+leaves end the job, as they do on one machine: it is deleted. A second Ctrl-C leaves at once.
+Where the terminal is closed (SIGHUP) the job goes on: `mpijob logs -f NAME` takes up its output.
+`run --detach` makes a job that nobody has to wait for. A job that has ended keeps its name until
+it is deleted.
+
+What is asked of the API server is asked once a kind, narrowed to the namespace or the job. It
+takes the rights of Kubernetes' own role `view` to look, and those of `edit` to run and to change.
 """
 
 _EXITS = """\
@@ -32,6 +56,7 @@ _FILES = """\
 
 | variable | |
 |---|---|
+| `MPIJOB_CLUSTER` | anything but 0: commands are about the kubeconfig's cluster |
 | `MPIJOB_HOME` | what remembers the jobs, instead of `~/.local/state/mpijob` |
 | `MPIJOB_MPI_PATH` | where to look for MPIs first: prefixes or their `bin`, separated by colons |
 | `MPIJOB_LOCAL_PODS` | `namespaces`, `plain`, or `auto`, which tries the first |

@@ -18,8 +18,20 @@ class NotFound(Exception):
     """There is no such object."""
 
 
+class Unserved(NotFound):
+    """The server does not know this kind of object."""
+
+
 class Refused(Exception):
     """The server will not do this, now or later, and says why: invalid, forbidden, over quota."""
+
+
+class Forbidden(Refused):
+    """The server knows who asks, and that one may not."""
+
+
+class Unknown(Refused):
+    """The server does not know who asks: no credentials, wrong ones, or expired ones."""
 
 
 class Unreachable(Exception):

@@ -9,7 +9,7 @@ from aiohttp import web
 from mpijob.kube.client import Client, Expired, Pace
 from mpijob.kube.config import Connection
 from mpijob.kube.credentials import Anonymous
-from mpijob.ports import Conflict, NotFound, Refused, Unreachable
+from mpijob.ports import Conflict, Forbidden, NotFound, Refused, Unknown, Unreachable, Unserved
 
 
 def status(code, message="", **headers):
@@ -27,6 +27,7 @@ REFUSALS = {
     "a version that is forgotten": (410, Expired),
     "an invalid object": (422, Refused),
     "no rights": (403, Refused),
+    "a kind it does not serve": (404, Unserved),
     "a server in trouble": (500, Unreachable),
 }
 
@@ -35,6 +36,26 @@ REFUSALS = {
 def test_a_refusal_is_told_in_the_servers_words(asked, code, error):
     with pytest.raises(error, match="the server says so"):
         asked(one, status(code, "the server says so"))
+
+
+FORBIDDEN = {
+    "by who guards rights": ('pods is forbidden: User "x" cannot list resource "pods"', True),
+    "by a quota": ('pods "a" is forbidden: exceeded quota: small', False),
+}
+
+
+@pytest.mark.parametrize(("message", "want"), FORBIDDEN.values(), ids=FORBIDDEN)
+def test_a_right_that_is_missing_is_told_from_an_object_that_is_not_wanted(asked, message, want):
+    with pytest.raises(Refused) as caught:
+        asked(one, status(403, message))
+    assert isinstance(caught.value, Forbidden) is want
+
+
+def test_an_object_that_is_not_there_is_told_from_a_kind_that_is_not_served(asked):
+    body = {"kind": "Status", "code": 404, "message": "not found", "details": {"name": "pi"}}
+    with pytest.raises(NotFound) as caught:
+        asked(one, web.json_response(body, status=404))
+    assert not isinstance(caught.value, Unserved)
 
 
 def test_a_refusal_that_is_no_status_is_told_too(asked):
@@ -80,7 +101,7 @@ def test_credentials_that_were_not_taken_are_drawn_anew(asked):
 
 
 def test_credentials_are_drawn_anew_but_once(asked):
-    with pytest.raises(Refused, match="who"):
+    with pytest.raises(Unknown, match="who"):
         asked(one, status(401, "who?"), status(401, "who?"), credentials=Turning())
 
 

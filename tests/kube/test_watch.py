@@ -5,10 +5,12 @@ import json
 from contextlib import asynccontextmanager, suppress
 from random import Random
 
+import pytest
 from aiohttp import web
 
 from mpijob.kube import watch
 from mpijob.kube.watch import Watch
+from mpijob.ports import Refused
 from mpijob.sim.loop import play
 
 
@@ -235,3 +237,13 @@ def test_a_silent_stream_is_given_up(asked, monkeypatch):
 
     told, _ = asked(changes(2), listed("5"), hang, stream(("ADDED", pod("a", "6"))))
     assert told[1] == ("ADDED", "a", "6")
+
+
+def test_who_is_not_patient_hears_why_the_list_cannot_be_read(asked):
+    async def scene(client):
+        async for _ in Watch(client, "/api/v1/pods", is_patient=False).changes():
+            pass
+
+    body = {"kind": "Status", "code": 403, "message": "you cannot"}
+    with pytest.raises(Refused, match="you cannot"):
+        asked(scene, web.json_response(body, status=403))

@@ -6,3 +6,11 @@ def main() -> None:
     from mpijob.cli.root import cli
 
     cli.main(prog_name="mpijob")
+
+
+def kubectl() -> None:
+    """Run the command as kubectl's plugin: about the cluster of kubectl's current context."""
+    from mpijob.cli.root import cli
+    from mpijob.cli.where import Where
+
+    cli.main(prog_name="kubectl mpijob", obj=Where(is_cluster=True))

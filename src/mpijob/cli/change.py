@@ -10,7 +10,7 @@ from mpijob.api.manifest import key_of, ref_of, resource_name
 from mpijob.cli import exits
 from mpijob.cli.render.jobs import finished, state
 from mpijob.cli.trouble import Trouble
-from mpijob.cli.world import World, within
+from mpijob.cli.world import Scope, World, within
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind
 
@@ -27,7 +27,7 @@ async def chosen(
     if every and names:
         raise Trouble("names and --all do not go together", code=exits.INVALID)
     if every:
-        return await world.listed(Kind.MPI_JOB, namespace)
+        return await world.listed(Kind.MPI_JOB, Scope(namespace))
     if not names:
         raise Trouble("which job?", hint="give a NAME, or --all", code=exits.INVALID)
     return [await world.job(Key(namespace, name)) for name in names]

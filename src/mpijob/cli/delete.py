@@ -11,7 +11,6 @@ from mpijob.cli.options import all_option, names_argument, namespace_option
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.world import World, within
 from mpijob.core.job import Key
-from mpijob.core.plan import Kind
 
 
 @click.command("delete")
@@ -43,7 +42,7 @@ def command(
             click.echo(f"{resource_name(job)} deleted")
         if wait:
             for job in jobs:
-                await world.until_gone(Kind.MPI_JOB, uid_of(job))
+                await world.until_gone(job)
         return exits.OK
 
     return within(remove)

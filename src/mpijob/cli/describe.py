@@ -7,13 +7,14 @@ import click
 
 from mpijob.api import events as wire
 from mpijob.api import v2beta1
+from mpijob.api.manifest import key_of
 from mpijob.cli import exits
 from mpijob.cli.options import names_argument, namespace_option
 from mpijob.cli.render.description import Subject, description
 from mpijob.cli.render.events import concerns
-from mpijob.cli.world import World, within
+from mpijob.cli.world import Scope, World, within
 from mpijob.core.explain import explain
-from mpijob.core.job import Key
+from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind
 
 
@@ -27,9 +28,11 @@ def command(names: Sequence[str], namespace: str) -> int:
     """
 
     async def tell(world: World) -> int:
-        jobs = await world.listed(Kind.MPI_JOB, namespace)
-        chosen = names or [v2beta1.decode(job).identity.key.name for job in jobs]
-        pages = [await _page(world, Key(namespace, name)) for name in chosen]
+        if names:
+            jobs = [await world.job(Key(namespace, name)) for name in names]
+        else:
+            jobs = await world.listed(Kind.MPI_JOB, Scope(namespace))
+        pages = await _pages(world, jobs, namespace) if jobs else []
         click.echo("\n\n".join(pages), nl=False)
         if not pages:
             click.echo(f"No jobs found in namespace {namespace}.", err=True)
@@ -38,11 +41,14 @@ def command(names: Sequence[str], namespace: str) -> int:
     return within(tell)
 
 
-async def _page(world: World, key: Key) -> str:
-    """Return the page about one job. Raises Trouble where there is none."""
-    draft = v2beta1.decode(await world.job(key))
-    observed = await world.observed(key)
-    told = [wire.view(event) for event in await world.listed(Kind.EVENT)]
-    mine = [event for event in told if concerns(event, key.namespace, key.name)]
-    subject = Subject(draft, observed, explain(observed), mine)
-    return description(subject, world.now(), colour=sys.stdout.isatty())
+async def _pages(world: World, jobs: Sequence[Manifest], namespace: str) -> list[str]:
+    """Return a page about each of these jobs."""
+    only = key_of(jobs[0])[1] if len(jobs) == 1 else ""
+    each = await world.observed_each(jobs, Scope(namespace, only))
+    told = [wire.view(event) for event in await world.listed(Kind.EVENT, Scope(namespace))]
+    pages = []
+    for job, observed in zip(jobs, each, strict=True):
+        mine = [event for event in told if concerns(event, *key_of(job))]
+        subject = Subject(v2beta1.decode(job), observed, explain(observed), mine)
+        pages.append(description(subject, world.now(), colour=sys.stdout.isatty()))
+    return pages

@@ -14,7 +14,7 @@ from mpijob.cli.options import all_namespaces_option, names_argument, namespace_
 from mpijob.cli.output import output_option, written
 from mpijob.cli.render import events
 from mpijob.cli.render.table import fitted, table
-from mpijob.cli.world import World, within
+from mpijob.cli.world import Scope, World, within
 from mpijob.core.job import Key
 from mpijob.core.plan import Kind
 from mpijob.ports import ChangeType
@@ -52,7 +52,8 @@ class Telling:
         """Print what has happened so far. Raises Trouble where a job that is named is not there."""
         for name in self.names:
             await world.job(Key(self.namespace, name))
-        found = [event for event in await world.listed(Kind.EVENT) if self.wants(wire.view(event))]
+        told = await world.listed(Kind.EVENT, Scope(self.namespace))
+        found = [event for event in told if self.wants(wire.view(event))]
         if self.output in ("json", "yaml"):
             click.echo(written(as_list(found), self.output), nl=False)
             return exits.OK
@@ -67,7 +68,7 @@ class Telling:
         shape = fitted(self.columns, [_USUAL], colour=self.colour)
         if self.output == "table":
             click.echo(shape.heading(), nl=False)
-        async for change in world.objects.watch(Kind.EVENT):
+        async for change in world.changes(Kind.EVENT, Scope(self.namespace)):
             told = change.manifest
             if isinstance(told, bytes) or change.type in (ChangeType.SYNCED, ChangeType.DELETED):
                 continue

@@ -15,14 +15,13 @@ from mpijob.cli.render.facts import short
 from mpijob.cli.render.jobs import reason
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.watching import Watching
-from mpijob.cli.world import World
+from mpijob.cli.world import Running, Scope, World
 from mpijob.core import names
 from mpijob.core.explain import Weight, explain
 from mpijob.core.job import Key
 from mpijob.core.observed import Observed, PodView
 from mpijob.core.plan import Kind
 from mpijob.core.status import ConditionType, JobStatus
-from mpijob.local.supervisor import Supervisor
 from mpijob.ports import ChangeType
 
 #: How long, in seconds, one look at the job may at least wait for the one before it.
@@ -31,10 +30,10 @@ _PAUSE_S = 0.1
 
 @dataclass(slots=True)
 class Foreground:
-    """One job that this process runs, and what the person in front of it sees of it."""
+    """One job that this command stays with, and what the person in front of it sees of it."""
 
     world: World
-    supervisor: Supervisor
+    running: Running
     key: Key
     watching: Watching
     talkative: bool
@@ -43,19 +42,24 @@ class Foreground:
 
     async def run(self) -> int:
         """Run the job to its end and return what the command is to exit with."""
-        self.supervisor.catch_signals()
-        output = LauncherOutput(self.world.local.logs, self.key.namespace, self.watching.stop)
+        self.running.catch_signals()
+        output = LauncherOutput(self.world.logs, self.key.namespace, self.watching.stop)
         looking = asyncio.create_task(self._look(output))
         keeping = asyncio.create_task(self._keep_codes())
         writing = asyncio.create_task(output.run())
-        running = asyncio.create_task(self.supervisor.run())
+        running = asyncio.create_task(self.running.run())
         try:
             await asyncio.wait({running, writing}, return_when=asyncio.FIRST_COMPLETED)
             if writing.done() and not running.done():
                 # Only a closed pipe ends it early: nobody reads what the job has to say.
+                forget_stdout()
                 told = "nobody reads the job's output any more (SIGPIPE)"
-                self.supervisor.interrupt("Interrupted", told)
+                self.running.interrupt("Interrupted", told)
             await running
+        except Trouble:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            raise
         finally:
             # What was told last is still to be heard.
             await asyncio.sleep(0)
@@ -74,16 +78,15 @@ class Foreground:
 
     async def _look(self, output: LauncherOutput) -> None:
         """Look at the job whenever something of it has changed, until cancelled."""
-        news = self.world.news(*_TELLING, tick_s=self.watching.tick_s)
-        async with aclosing(news) as each:
-            async for _ in each:
-                await self._look_once(output)
+        async with aclosing(self.world.following(self.key, self.watching.tick_s)) as looks:
+            async for observed in looks:
+                self._take_in(observed, output)
                 await asyncio.sleep(_PAUSE_S)
 
     async def _keep_codes(self) -> None:
         """Remember how the launcher ended, of whose every change some last for no time at all."""
         launcher = Kind.JOB.value, names.launcher(self.key.name)
-        async for change in self.world.objects.watch(Kind.POD):
+        async for change in self.world.changes(Kind.POD, Scope(self.key.namespace, self.key.name)):
             if change.type is ChangeType.SYNCED:
                 continue
             seen = children.seen(Kind.POD, change.manifest)
@@ -97,7 +100,10 @@ class Foreground:
             observed = await self.world.observed(self.key)
         except Trouble:
             self.last = None
-            return
+        else:
+            self._take_in(observed, output)
+
+    def _take_in(self, observed: Observed, output: LauncherOutput) -> None:
         self.last = observed
         output.see(observed)
         if not observed.job.status.finished:
@@ -142,7 +148,6 @@ class Foreground:
 #: 128 + SIGKILL and 128 + SIGTERM.
 _KILLED = (137, 143)
 _ENDED_BY_US = ("Interrupted", "DeadlineExceeded")
-_TELLING = (Kind.MPI_JOB, Kind.JOB, Kind.POD)
 
 
 def _own_code(pod: object, before: int | None) -> int | None:

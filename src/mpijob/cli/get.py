@@ -16,7 +16,7 @@ from mpijob.cli.render import jobs
 from mpijob.cli.render.facts import short
 from mpijob.cli.render.table import Row, Table, fitted
 from mpijob.cli.trouble import Trouble
-from mpijob.cli.world import World, within
+from mpijob.cli.world import Scope, World, within
 from mpijob.core.explain import explain
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind
@@ -33,6 +33,7 @@ class Listing:
     namespace: str
     names: frozenset[str]
     selector: Selector
+    labels: str
     output: str
     colour: bool
 
@@ -44,6 +45,12 @@ class Listing:
             and (not self.names or name in self.names)
             and self.selector.matches(labels_of(job))
         )
+
+    @property
+    def scope(self) -> Scope:
+        """What to ask for: what this listing wants, and little else."""
+        only = next(iter(self.names)) if len(self.names) == 1 else ""
+        return Scope(self.namespace, only, self.labels)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -71,7 +78,7 @@ class Listing:
     async def on(self, world: World) -> int:
         """Print the jobs as they are now, then each again whenever it changes; never ends."""
         shape: Table | None = None
-        async for change in world.objects.watch(Kind.MPI_JOB):
+        async for change in world.changes(Kind.MPI_JOB, self.scope):
             job = change.manifest
             if isinstance(job, bytes) or change.type is ChangeType.SYNCED or not self.wants(job):
                 continue
@@ -90,7 +97,8 @@ class Listing:
 
     async def _found(self, world: World) -> list[Manifest]:
         """Return the jobs of this listing. Raises Trouble where one that is named is not there."""
-        found = [job for job in await world.listed(Kind.MPI_JOB) if self.wants(job)]
+        jobs = await world.listed(Kind.MPI_JOB, self.scope)
+        found = [job for job in jobs if self.wants(job)]
         there = {key_of(job)[1] for job in found}
         for name in sorted(self.names - there):
             await world.job(Key(self.namespace, name))
@@ -109,11 +117,13 @@ class Listing:
 
     async def _print_causes(self, world: World, found: Sequence[Manifest]) -> None:
         """Say below the table why jobs do not run that a person would wonder about."""
-        for job in found:
-            if self._row(world, job)["STATE"] in _PUZZLING:
-                facts = explain(await world.observed(Key(*key_of(job))))
-                if facts:
-                    click.echo(f"{key_of(job)[1]}: {short(facts[0])}")
+        puzzling = [job for job in found if self._row(world, job)["STATE"] in _PUZZLING]
+        if not puzzling:
+            return
+        for observed in await world.observed_each(puzzling, Scope(self.namespace)):
+            facts = explain(observed)
+            if facts:
+                click.echo(f"{observed.job.identity.key.name}: {short(facts[0])}")
 
 
 @click.command("get")
@@ -147,6 +157,7 @@ def command(
         namespace="" if all_namespaces else namespace,
         names=frozenset(names),
         selector=wanted,
+        labels=selector,
         output=output or "table",
         colour=sys.stdout.isatty(),
     )

@@ -10,10 +10,10 @@ from mpijob.api.crd import NAME as DEFINITION_NAME
 from mpijob.api.crd import definition
 from mpijob.api.manifest import resource_name
 from mpijob.cli import exits
-from mpijob.cli.cluster_options import ClusterChoice, cluster_options
 from mpijob.cli.installation_options import installation_options
 from mpijob.cli.output import output_option, written
 from mpijob.cli.trouble import Trouble
+from mpijob.cli.where import cluster_options, meant
 from mpijob.core.job import Manifest
 from mpijob.generate.operator import installation, namespace
 from mpijob.generate.rivals import Rival, rivals
@@ -52,9 +52,7 @@ class _Manner:
 @click.option("--force", is_flag=True, help="Install beside another operator for MPIJobs.")
 @output_option("yaml", "json", "name")
 @cluster_options
-def command(
-    *, chosen: Installation, cluster: ClusterChoice, output: str | None, **manner: Any
-) -> int:
+def command(*, chosen: Installation, output: str | None, **manner: Any) -> int:
     """Put the operator into a cluster, or bring the one that is there to this version.
 
     Takes the rights of a cluster's administrator. Where another operator for MPIJobs is at work it
@@ -73,7 +71,7 @@ def command(
             await _until_ready(client, chosen, how.timeout_s)
         return exits.OK
 
-    return cluster.run(install)
+    return meant().run(install)
 
 
 def _print(manifests: Sequence[Manifest], output: str) -> None:

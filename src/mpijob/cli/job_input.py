@@ -10,9 +10,9 @@ from mpijob import jobfile
 from mpijob.api import v2beta1
 from mpijob.api.manifest import as_if_named, key_of, renamed
 from mpijob.cli import exits
-from mpijob.cli.options import DEFAULT_NAMESPACE
 from mpijob.cli.render.complaints import lines
 from mpijob.cli.trouble import Trouble
+from mpijob.cli.where import DEFAULT_NAMESPACE
 from mpijob.core.finding import Severity, finding
 from mpijob.core.job import MPIJob, Rejected
 from mpijob.jobfile import Complaint, JobFile
@@ -44,12 +44,14 @@ def read(source: str) -> JobFile:
         raise WrongJob(invalid.complaints) from None
 
 
-def placed(file: JobFile, *, name: str = "", namespace: str = "") -> JobFile:
+def placed(
+    file: JobFile, *, name: str = "", namespace: str = "", home: str = DEFAULT_NAMESPACE
+) -> JobFile:
     """Return the job file with what the command line says of name and namespace.
 
-    Where neither says a namespace, it is `default`.
+    Where neither says a namespace, it is `home`.
     """
-    chosen = namespace or key_of(file.manifest)[0] or DEFAULT_NAMESPACE
+    chosen = namespace or key_of(file.manifest)[0] or home
     manifest = renamed(file.manifest, name=name, namespace=chosen)
     return replace(file, manifest=manifest)
 

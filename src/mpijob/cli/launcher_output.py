@@ -1,14 +1,14 @@
 """What a job's launcher writes, passed on as it comes: pod after pod, run after run, unmixed."""
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Callable
 
+import click
+
 from mpijob.core.observed import Observed, PodPhase, PodView
 from mpijob.core.plan import Kind, Ref
-from mpijob.local.logs import LocalLogs
-from mpijob.ports import NotFound
+from mpijob.ports import Logs, NotFound, Unreachable
 
 _ENDED = (PodPhase.SUCCEEDED, PodPhase.FAILED)
 
@@ -18,10 +18,10 @@ class LauncherOutput:
 
     Expected flow: `see` is told of the job's world whenever it changes, `run` writes until `close`
     has been called and all is written that there was. What a run wrote before it was seen is
-    written too, since logs are files.
+    written too, since logs are kept.
     """
 
-    def __init__(self, logs: LocalLogs, namespace: str, began: Callable[[], None]) -> None:
+    def __init__(self, logs: Logs, namespace: str, began: Callable[[], None]) -> None:
         """Call `began` before the first byte is written."""
         self._logs = logs
         self._namespace = namespace
@@ -67,13 +67,18 @@ class LauncherOutput:
     async def _pass_on(self, name: str) -> None:
         """Write one run's output until it ends; a pod that was deleted before has none."""
         pod = Ref(Kind.POD, self._namespace, name)
-        with contextlib.suppress(NotFound, FileNotFoundError):
+        try:
             async for piece in self._logs.read(pod, follow=True):
                 if not self._begun:
                     self._begun = True
                     self._began()
                 # A reader that is slow must not keep the job from being looked after.
                 await asyncio.to_thread(write, piece)
+        except (NotFound, FileNotFoundError):
+            pass
+        except Unreachable as broken:
+            # The job goes on, and its end is still waited for.
+            click.echo(f"warning: the rest of {name}'s output is missing here: {broken}", err=True)
 
 
 def _run_of(pod: PodView) -> int:

@@ -38,7 +38,7 @@ class Asked:
         uid = uid_of(await world.job(self.key))
         if self.follow and self.role is Role.LAUNCHER and self.rank is None and self.tail is None:
             return await self._follow_launcher(world)
-        pods = self._chosen(world.local.logs.pods(self.key.namespace, self.key.name, uid))
+        pods = self._chosen(await world.pods_with_logs(self.key, uid))
         if self.rank is not None:
             return await self._print_rank(world, pods[-1])
         if len(pods) == 1:
@@ -95,7 +95,7 @@ class Asked:
         return exits.OK
 
     def _read(self, world: World, pod: str) -> AsyncIterator[bytes]:
-        return world.local.logs.read(
+        return world.logs.read(
             Ref(Kind.POD, self.key.namespace, pod),
             self.container,
             follow=self.follow,
@@ -105,7 +105,7 @@ class Asked:
 
     async def _follow_launcher(self, world: World) -> int:
         """Print what the launcher writes, run after run, until the job has ended."""
-        output = LauncherOutput(world.local.logs, self.key.namespace, lambda: None)
+        output = LauncherOutput(world.logs, self.key.namespace, lambda: None)
         writing = asyncio.create_task(output.run())
         looking = asyncio.create_task(self._look(world, output))
         try:
@@ -119,12 +119,8 @@ class Asked:
 
     async def _look(self, world: World, output: LauncherOutput) -> None:
         """Tell `output` of the launcher's pods until the job has ended or is gone."""
-        async with aclosing(world.news(Kind.POD, Kind.MPI_JOB)) as news:
-            async for _ in news:
-                try:
-                    observed = await world.observed(self.key)
-                except Trouble:
-                    return
+        async with aclosing(world.following(self.key)) as looks:
+            async for observed in looks:
                 output.see(observed)
                 if observed.job.status.finished:
                     return

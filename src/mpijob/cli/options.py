@@ -1,10 +1,14 @@
 """Arguments and options that several commands share, spelled as kubectl spells them."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 from click.shell_completion import CompletionItem
 
-#: The namespace of a job that says none.
-DEFAULT_NAMESPACE = "default"
+from mpijob.cli.where import meant, where_options
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def _job_names(
@@ -14,27 +18,41 @@ def _job_names(
 ) -> list[CompletionItem]:
     """Return the jobs whose names begin as what was typed, for the shell."""
     from mpijob.api.manifest import key_of
-    from mpijob.cli.world import World, within
+    from mpijob.cli.world import Scope, World, within
     from mpijob.core.plan import Kind
 
     names: list[str] = []
 
     async def collect(world: World) -> None:
-        wanted = ctx.params.get("namespace") or DEFAULT_NAMESPACE
-        names.extend(key_of(job)[1] for job in await world.listed(Kind.MPI_JOB, wanted))
+        jobs = await world.listed(Kind.MPI_JOB, Scope(ctx.params["namespace"]))
+        names.extend(key_of(job)[1] for job in jobs)
 
-    within(collect)
+    try:
+        within(collect, meant(ctx))
+    except Exception:  # noqa: BLE001  # A shell that completes a word has no place for errors.
+        return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-namespace_option = click.option(
+def _or_home(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    """Return the namespace that is meant: the one that is said, or the place's own."""
+    return value or meant().home()
+
+
+_namespace = click.option(
     "-n",
     "--namespace",
-    default=DEFAULT_NAMESPACE,
-    show_default=True,
+    callback=_or_home,
     metavar="NAMESPACE",
-    help="Whose jobs.",
+    help="Whose jobs; else the context's, or “default”.",
 )
+
+
+def namespace_option(command: _Command) -> _Command:
+    """Give a command the options that say whose jobs it is about: where, and which namespace."""
+    return _namespace(where_options(command))
+
+
 all_namespaces_option = click.option(
     "-A", "--all-namespaces", is_flag=True, help="The jobs of every namespace."
 )

@@ -13,12 +13,13 @@ from click.shell_completion import CompletionItem
 from mpijob.cli import exits
 from mpijob.cli.output import forget_stdout
 from mpijob.cli.trouble import Trouble, defect, translated, wants_traceback
+from mpijob.cli.where import global_options
 
 #: The commands under the headings of the help: the module that is loaded for each, and its summary,
 #: which is the first line of the command's own help. So the list of commands loads none of them.
 SECTIONS = {
     "Run": {
-        "mpijob.cli.run": "Run a job file, or a command as a job, on this machine.",
+        "mpijob.cli.run": "Run a job file, or a command as a job, on this machine or a cluster.",
         "mpijob.cli.init": "Write a commented job file to begin with.",
         "mpijob.cli.lint": "Explain what is wrong or odd in job files.",
         "mpijob.cli.plan": "Print what the operator would create for a job, and create nothing.",
@@ -175,5 +176,6 @@ _HELP = """MPI jobs for everyone: one job file for this machine and for a cluste
     epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 3 no such job, 4 conflict, 124 timed out, "
     "130 interrupted; `run` returns the launcher's own.",
 )
+@global_options
 def cli() -> None:
     """Run MPI jobs: the same job file on this machine and on a Kubernetes cluster."""

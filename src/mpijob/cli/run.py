@@ -1,8 +1,8 @@
-"""`mpijob run`: a job on this machine, in the foreground or handed on."""
+"""`mpijob run`: a job, in the foreground or handed on."""
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,12 @@ from mpijob.cli.render.jobs import finished, state
 from mpijob.cli.submission import Submission, Wish, submission
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.watching import note, watching
-from mpijob.cli.world import World, within
+from mpijob.cli.where import meant, where_options
+from mpijob.cli.world import Scope, World, within
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind
 from mpijob.local.settings import Settings, inherited
-from mpijob.ports import Refused
+from mpijob.ports import Forbidden, Refused, Unknown
 
 
 class _Run(click.Command):
@@ -68,6 +69,7 @@ class Manner:
 @click.option("--dry-run", is_flag=True, help="Print the job and run nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what the job says.")
 @output_option("yaml", "json", "name")
+@where_options
 def command(
     *,
     files: Sequence[str],
@@ -76,18 +78,28 @@ def command(
     output: str | None,
     **options: Any,
 ) -> int:
-    """Run a job file, or a command as a job, on this machine.
+    """Run a job file, or a command as a job, on this machine or a cluster.
 
     FILE is an MPIJob ("-" is standard input). With a PROGRAM there is no file: each of the workers
     gets its slots, and mpirun starts a rank of PROGRAM in every slot.
 
     In the foreground the launcher's output goes to stdout, and the launcher's exit code is this
-    command's; everything else goes to stderr. Ctrl-C ends the job with all of its processes.
+    command's; everything else goes to stderr. Ctrl-C ends the job with all of its processes; on a
+    cluster that means that the job is deleted.
 
-    Images are not pulled: commands run as they are found on this machine, relative paths count
-    from the job file's folder.
+    On this machine images are not pulled: commands run as they are found here, relative paths
+    count from the job file's folder.
     """
-    wish = Wish(files, words, options["name"], options["namespace"], options["mpi"], options)
+    where = meant()
+    wish = Wish(
+        files=files,
+        words=words,
+        name=options["name"],
+        namespace=options["namespace"] or where.namespace,
+        home=where.home(),
+        mpi=options["mpi"],
+        flags=options,
+    )
     wanted = submission(wish)
     sound(wanted.file)
     if not options["quiet"]:
@@ -95,6 +107,8 @@ def command(
     if dry_run:
         click.echo(_shown(wanted.manifest, output), nl=False)
         return exits.OK
+    if where.is_cluster:
+        _fit_for_cluster(options, wanted.file.manifest)
     settings = Settings(
         folder=str(wanted.folder),
         environment=inherited(os.environ),
@@ -107,24 +121,28 @@ def command(
 
 
 async def _run(world: World, wanted: Submission, manner: Manner) -> int:
-    """Make the job and run it, or hand it on."""
+    """Make the job and stay with it, or hand it on."""
     if not manner.detach:
-        world.local.warm(manner.settings)
+        world.warm(manner.settings)
     manifest = await _placed(world, wanted, manner)
-    if not manner.quiet:
+    if world.is_here and not manner.quiet:
         _tell_of_images(manifest)
     try:
         if manner.detach:
-            stored = world.local.detach(manifest, manner.settings)
+            stored = await world.detach(manifest, manner.settings)
             click.echo(_shown(stored, manner.output, said=" created"), nl=False)
             return exits.OK
-        supervisor = world.local.create(manifest, manner.settings)
+        stored, running = await world.start(manifest, manner.settings)
+    except (Forbidden, Unknown):
+        raise
     except Refused as refusal:
         raise Trouble(f"{wanted.file.name}: {refusal}", code=exits.INVALID) from None
+    if not (world.is_here or manner.quiet):
+        note(f"{resource_name(stored)} created in namespace {key_of(stored)[0]}")
     foreground = Foreground(
         world,
-        supervisor,
-        Key(*key_of(supervisor.job or manifest)),
+        running,
+        Key(*key_of(stored)),
         watching(quiet=manner.quiet),
         talkative=sys.stderr.isatty() and not manner.quiet,
     )
@@ -132,16 +150,21 @@ async def _run(world: World, wanted: Submission, manner: Manner) -> int:
 
 
 async def _placed(world: World, wanted: Submission, manner: Manner) -> Manifest:
-    """Return the manifest under a name that is free; a namesake that has finished gives way.
+    """Return the manifest under a name that is free.
+
+    On this machine a namesake that has finished gives way. On a cluster it may be somebody else's:
+    it stays.
 
     Raises:
-        Trouble: A job of that name has not finished.
+        Trouble: A job of that name is in the way.
 
     """
     manifest = wanted.file.manifest
     namespace, name = key_of(manifest)
-    jobs = {key_of(job)[1]: job for job in await world.listed(Kind.MPI_JOB, namespace)}
-    busy = frozenset(name for name, job in jobs.items() if not finished(v2beta1.decode(job)))
+    only = "" if wanted.numbered else name
+    jobs = {key_of(job)[1]: job for job in await world.listed(Kind.MPI_JOB, Scope(namespace, only))}
+    done = {name for name, job in jobs.items() if finished(v2beta1.decode(job))}
+    busy = frozenset(jobs.keys() - done if world.is_here else jobs)
     if wanted.numbered:
         name = free_name(name, busy)
         manifest = renamed(manifest, name=name)
@@ -159,6 +182,19 @@ async def _placed(world: World, wanted: Submission, manner: Manner) -> Manifest:
     if not manner.quiet and not wanted.numbered and sys.stderr.isatty():
         note(f"the finished job {name} makes room for this one")
     return manifest
+
+
+def _fit_for_cluster(options: Mapping[str, Any], job: Manifest) -> None:
+    """Raise Trouble for what a cluster cannot make sense of."""
+    for name in ("oversubscribe", "pods"):
+        if options[name]:
+            raise Trouble(f"--{name} is about jobs on this machine", code=exits.INVALID)
+    if not images_of(job):
+        raise Trouble(
+            "on a cluster the job needs an image",
+            hint="one that has the program and its MPI: --image REGISTRY/NAME:TAG",
+            code=exits.INVALID,
+        )
 
 
 def _tell_of_images(manifest: Manifest) -> None:

@@ -12,6 +12,7 @@ from mpijob.cli import exits
 from mpijob.cli.job_input import placed, read
 from mpijob.cli.job_options import FLAVOURS, given, new_job
 from mpijob.cli.trouble import Trouble
+from mpijob.cli.where import DEFAULT_NAMESPACE
 from mpijob.core.job import Manifest
 from mpijob.jobfile import JobFile
 from mpijob.jobfile.file import STDIN
@@ -30,6 +31,7 @@ class Wish:
         namespace: Another namespace than the file's; "" for none.
         mpi: A family of MPI or a path to one; "" for none.
         flags: The options of `job_options`.
+        home: The namespace of a job that says none.
 
     """
 
@@ -39,6 +41,7 @@ class Wish:
     namespace: str
     mpi: str
     flags: Mapping[str, Any]
+    home: str = DEFAULT_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def submission(wish: Wish) -> Submission:
     name = wish.name or named_after(wish.words)
     job = new_job(wish.words, name, FLAVOURS.get(wish.mpi, "OpenMPI"), wish.flags)
     made = renamed(manifest(job), namespace=wish.namespace)
-    file = placed(JobFile("command line", made))
+    file = placed(JobFile("command line", made), home=wish.home)
     return Submission(file, made, Path.cwd(), numbered=not wish.name)
 
 
@@ -97,7 +100,8 @@ def _from_file(wish: Wish) -> Submission:
     file = read(source)
     made = renamed(file.manifest, name=wish.name, namespace=wish.namespace)
     folder = Path.cwd() if source == STDIN else Path(source).resolve().parent
-    return Submission(placed(file, name=wish.name, namespace=wish.namespace), made, folder)
+    moved = placed(file, name=wish.name, namespace=wish.namespace, home=wish.home)
+    return Submission(moved, made, folder)
 
 
 def _is_program(source: str) -> bool:

@@ -6,8 +6,8 @@ import click
 
 from mpijob.api.manifest import resource_name
 from mpijob.cli import exits
-from mpijob.cli.cluster_options import ClusterChoice, cluster_options
 from mpijob.cli.trouble import Trouble
+from mpijob.cli.where import cluster_options, meant
 from mpijob.generate.operator import own, shared
 from mpijob.generate.rights import LEASE
 from mpijob.generate.rivals import watched_by
@@ -35,7 +35,7 @@ _JOBS = "/apis/kubeflow.org/v2beta1/mpijobs"
 )
 @click.option("--yes", is_flag=True, help="With --delete-jobs: yes, really.")
 @cluster_options
-def command(*, namespace: str, delete_jobs: bool, yes: bool, cluster: ClusterChoice) -> int:
+def command(*, namespace: str, delete_jobs: bool, yes: bool) -> int:
     """Take the operator out of a cluster.
 
     MPIJobs, what they run, their definition and the roles of users stay: an operator that is
@@ -58,7 +58,7 @@ def command(*, namespace: str, delete_jobs: bool, yes: bool, cluster: ClusterCho
             click.echo(f"{count} MPIJobs stay, and nobody looks after them", err=True)
         return exits.OK
 
-    return cluster.run(uninstall)
+    return meant().run(uninstall)
 
 
 async def _job_count(client: "Client") -> int:

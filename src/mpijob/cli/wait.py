@@ -14,7 +14,7 @@ from mpijob.cli.options import all_option, names_argument, namespace_option
 from mpijob.cli.periods import Period
 from mpijob.cli.render.jobs import finished, reason, state
 from mpijob.cli.trouble import Trouble
-from mpijob.cli.world import World, within
+from mpijob.cli.world import Scope, World, within
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind
 from mpijob.core.status import ConditionType
@@ -106,10 +106,10 @@ async def _waited(world: World, job: Manifest, hope: Hope) -> int:
     """Wait for one job and return how that ended."""
     uid, name = uid_of(job), resource_name(job)
     if hope.text == _DELETE:
-        await world.until_gone(Kind.MPI_JOB, uid)
+        await world.until_gone(job)
         click.echo(f"{name} deleted")
         return exits.OK
-    async for change in world.objects.watch(Kind.MPI_JOB):
+    async for change in world.changes(Kind.MPI_JOB, Scope(*key_of(job))):
         seen = change.manifest
         if isinstance(seen, bytes) or change.type is ChangeType.SYNCED or uid_of(seen) != uid:
             continue

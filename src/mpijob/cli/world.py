@@ -1,79 +1,160 @@
-"""What a command looks at and writes to: the objects of this machine, opened and closed again."""
+"""What a command looks at and writes to: the jobs of this machine, or those of a cluster."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from typing import ClassVar, Protocol
 
 from mpijob.api import manifest as wire
 from mpijob.cli import exits
 from mpijob.cli.trouble import Trouble
+from mpijob.cli.where import Where, meant
 from mpijob.core.job import Key, Manifest
 from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind, Ref
-from mpijob.engine.cache import CHILD_KINDS, Cache
-from mpijob.local import backend
-from mpijob.local.backend import Backend
-from mpijob.local.home import HomeUnusable
-from mpijob.local.runtime import RuntimeFailed
-from mpijob.ports import ChangeType, NotFound, Objects
-
-_DOCTOR = "`mpijob doctor` says what this machine lacks"
+from mpijob.engine.cache import Cache
+from mpijob.local.settings import Settings
+from mpijob.ports import Change, ChangeType, Logs, NotFound, Objects
 
 
-class World:
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which objects a command wants to see; "" for all.
+
+    A world that has to ask for objects asks for no more than these; it may tell of others too.
+    """
+
+    namespace: str = ""
+    job: str = ""
+    labels: str = ""
+
+
+EVERYWHERE = Scope()
+
+
+class Running(Protocol):
+    """A job that this command has started and stays with until the job ends."""
+
+    def catch_signals(self) -> None:
+        """Take the signals that end a process as interrupts, on the running loop."""
+        ...
+
+    def interrupt(self, reason: str, message: str) -> None:
+        """Have the job end early, for that reason; called again, at once."""
+        ...
+
+    async def run(self) -> None:
+        """Return once nothing will happen to the job any more."""
+        ...
+
+
+class World(ABC):
     """The jobs and their children, for the time of one command."""
 
-    def __init__(self, local: Backend) -> None:
-        self.local = local
-        self.objects: Objects = local.objects
+    #: The kinds of children by which a person is told how a job is.
+    kinds: ClassVar[Sequence[Kind]]
+    #: Whether jobs run here, as processes of this user.
+    is_here: ClassVar[bool]
+    objects: Objects
+    logs: Logs
 
+    @abstractmethod
     def now(self) -> datetime:
         """Return the time by which jobs are stamped: UTC, whole seconds."""
-        return self.local.now()
 
+    @abstractmethod
     async def attend(self, key: Key) -> None:
         """See to it that somebody acts on the job under `key`, after a change of it."""
-        await self.local.attend(key)
 
-    async def listed(self, kind: Kind, namespace: str = "") -> list[Manifest]:
-        """Return all objects of a kind, in order of namespace and name; "" means everywhere."""
+    @abstractmethod
+    def changes(self, kind: Kind, scope: Scope = EVERYWHERE) -> AsyncGenerator[Change, None]:
+        """Yield all there is of a kind, then SYNCED, then every change, as mappings."""
+
+    @abstractmethod
+    async def pods_with_logs(self, key: Key, uid: str) -> list[str]:
+        """Return the names of a job's pods that may have logs, in the order of their starts."""
+
+    @abstractmethod
+    async def start(self, manifest: Manifest, settings: Settings) -> tuple[Manifest, Running]:
+        """Make a job; return it as it is stored, and what stays with it. Raises as `detach`."""
+
+    @abstractmethod
+    async def detach(self, manifest: Manifest, settings: Settings) -> Manifest:
+        """Make a job that runs by itself, and return it.
+
+        Raises:
+            Conflict: there is a job of that name.
+            Refused: it breaks rules; the message says all of them.
+
+        """
+
+    def warm(self, settings: Settings) -> None:  # noqa: B027 (most have nothing to begin)
+        """Begin what can be begun before a job that is to run so is made."""
+
+    async def listed(self, kind: Kind, scope: Scope = EVERYWHERE) -> list[Manifest]:
+        """Return all objects of a kind, in order of namespace and name."""
         found = []
-        watch = self.objects.watch(kind)
-        async for change in watch:
-            if change.type is ChangeType.SYNCED or isinstance(change.manifest, bytes):
-                break
-            if namespace in ("", wire.key_of(change.manifest)[0]):
-                found.append(change.manifest)
-        await watch.aclose()  # type: ignore[attr-defined]  # Our watches are generators.
+        async with aclosing(self.changes(kind, scope)) as changes:
+            async for change in changes:
+                if change.type is ChangeType.SYNCED or isinstance(change.manifest, bytes):
+                    break
+                if scope.namespace in ("", wire.key_of(change.manifest)[0]):
+                    found.append(change.manifest)
         return sorted(found, key=wire.key_of)
 
     async def job(self, key: Key) -> Manifest:
         """Return the job under `key`. Raises Trouble that names one that was perhaps meant."""
         try:
             return await self.objects.get(Ref(Kind.MPI_JOB, key.namespace, key.name))
-        except NotFound:
-            pass
-        jobs = [wire.key_of(job) for job in await self.listed(Kind.MPI_JOB)]
+        except NotFound as missing:
+            gone = missing
+        jobs = [wire.key_of(job) for job in await self.neighbours(key)]
         raise Trouble(
             f"there is no job “{key.name}” in namespace {key.namespace}",
             hint=_meant(key, jobs),
             code=exits.NOT_FOUND,
-        )
+        ) from gone
+
+    async def neighbours(self, key: Key) -> list[Manifest]:  # noqa: ARG002 (others narrow it)
+        """Return the jobs among which the one under `key` was looked for."""
+        return await self.listed(Kind.MPI_JOB)
 
     async def observed(self, key: Key) -> Observed:
         """Return all that is there of one job. Raises Trouble where there is no such job."""
-        cache = Cache()
-        cache.learn(Kind.MPI_JOB, await self.job(key))
-        for kind in CHILD_KINDS:
-            for child in await self.listed(kind):
-                cache.learn(kind, child)
-        found = cache.observed(key)
-        if found is None:
-            raise NotFound(f"there is no job “{key.name}” in namespace {key.namespace}")
+        scope = Scope(key.namespace, key.name)
+        (found,) = await self.observed_each([await self.job(key)], scope)
         return found
+
+    async def observed_each(self, jobs: Sequence[Manifest], scope: Scope) -> list[Observed]:
+        """Return all that is there of each of these jobs, whose children are in that scope."""
+        cache = Cache()
+        for job in jobs:
+            cache.learn(Kind.MPI_JOB, job)
+        each = await asyncio.gather(*(self.listed(kind, scope) for kind in self.kinds))
+        for kind, children in zip(self.kinds, each, strict=True):
+            for child in children:
+                cache.learn(kind, child)
+        found = (cache.observed(Key(*wire.key_of(job))) for job in jobs)
+        return [observed for observed in found if observed is not None]
+
+    async def following(
+        self, key: Key, tick_s: float | None = None
+    ) -> AsyncGenerator[Observed, None]:
+        """Yield all that is there of one job, now and whenever that has changed, until it is gone.
+
+        With `tick_s`, it is told again after so many seconds at the latest.
+        """
+        async with aclosing(self.news(Kind.MPI_JOB, Kind.JOB, Kind.POD, tick_s=tick_s)) as news:
+            async for _ in news:
+                try:
+                    yield await self.observed(key)
+                except Trouble:
+                    return
 
     async def news(self, *kinds: Kind, tick_s: float | None = None) -> AsyncGenerator[None, None]:
         """Yield at once, and again whenever objects of these kinds have changed since.
@@ -96,22 +177,23 @@ class World:
             await asyncio.gather(*watches, return_exceptions=True)
 
     async def _ring(self, kind: Kind, changed: asyncio.Event) -> None:
-        async for change in self.objects.watch(kind):
+        async for change in self.changes(kind):
             if change.type is not ChangeType.SYNCED:
                 changed.set()
 
-    async def until_gone(self, kind: Kind, uid: str) -> None:
-        """Return as soon as no object of that kind has that uid."""
-        there = False
-        async for change in self.objects.watch(kind):
-            if isinstance(change.manifest, bytes):
-                continue
-            if change.type is ChangeType.SYNCED and not there:
-                return
-            if wire.uid_of(change.manifest) == uid:
-                if change.type is ChangeType.DELETED:
+    async def until_gone(self, job: Manifest) -> None:
+        """Return as soon as that very job is no longer there."""
+        there, uid = False, wire.uid_of(job)
+        async with aclosing(self.changes(Kind.MPI_JOB, Scope(*wire.key_of(job)))) as changes:
+            async for change in changes:
+                if isinstance(change.manifest, bytes):
+                    continue
+                if change.type is ChangeType.SYNCED and not there:
                     return
-                there = True
+                if wire.uid_of(change.manifest) == uid:
+                    if change.type is ChangeType.DELETED:
+                        return
+                    there = True
 
 
 def _meant(key: Key, jobs: Iterable[tuple[str, str]]) -> str:
@@ -123,23 +205,23 @@ def _meant(key: Key, jobs: Iterable[tuple[str, str]]) -> str:
     return f"did you mean “{near[0]}”?" if near else "`mpijob get -A` lists all jobs"
 
 
-@asynccontextmanager
-async def opened() -> AsyncIterator[World]:
-    """Open the jobs of this machine. Raises Trouble where that cannot be."""
-    try:
-        async with backend.opened() as local:
-            yield World(local)
-    except HomeUnusable as unusable:
-        raise Trouble(str(unusable)) from None
-    except RuntimeFailed as failure:
-        raise Trouble(f"no pod can run here: {failure}", hint=_DOCTOR) from None
+def opened(where: Where) -> AbstractAsyncContextManager[World]:
+    """Open the jobs that a command is about. Entering raises Trouble where that cannot be."""
+    if where.is_cluster:
+        from mpijob.cli.cluster_world import opened as opened_cluster
+
+        return opened_cluster(where)
+    from mpijob.cli.local_world import opened as opened_local
+
+    return opened_local()
 
 
-def within(command: Callable[[World], Awaitable[int | None]]) -> int:
-    """Run a command's coroutine in an open world and return its exit code."""
+def within(command: Callable[[World], Awaitable[int | None]], where: Where | None = None) -> int:
+    """Run a command's coroutine in the world that the person means; return its exit code."""
+    where = where or meant()
 
     async def whole() -> int:
-        async with opened() as world:
+        async with opened(where) as world:
             return await command(world) or exits.OK
 
     return asyncio.run(whole())

@@ -18,7 +18,15 @@ from aiohttp.connector import AddrInfoType
 from mpijob import __version__
 from mpijob.kube.config import Connection
 from mpijob.kube.credentials import CredentialsError
-from mpijob.ports import Conflict, NotFound, Refused, Unreachable
+from mpijob.ports import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    Refused,
+    Unknown,
+    Unreachable,
+    Unserved,
+)
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -77,12 +85,17 @@ class Pace:
         self._gate.release()
 
 
+class _Details(msgspec.Struct):
+    name: str = ""
+
+
 class _Status(msgspec.Struct):
     """The API server's answer to what it will not do."""
 
     message: str = ""
     reason: str = ""
     code: int = 0
+    details: _Details | None = None
 
 
 class Client:
@@ -266,12 +279,19 @@ def _refusal(status: int, answer: bytes, what: str) -> Exception:
     message = said.message or f"{what}: HTTP {status}"
     match status:
         case 404:
-            return NotFound(message)
+            # What is not there has a name; where the server names nothing, it serves no such thing.
+            named = said.details is not None and said.details.name
+            return NotFound(message) if named else Unserved(message)
         case 409:
             return Conflict(message)
         case 410:
             return Expired(message)
-        case 400 | 401 | 403 | 405 | 406 | 413 | 415 | 422:
+        case 401:
+            return Unknown(message)
+        case 403 if " cannot " in message:
+            # So says who guards rights; what guards the objects (quotas, standards) says "is".
+            return Forbidden(message)
+        case 400 | 403 | 405 | 406 | 413 | 415 | 422:
             return Refused(message)
         case _:
             return Unreachable(f"{what}: HTTP {status}: {message}")

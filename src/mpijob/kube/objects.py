@@ -35,12 +35,23 @@ class KubeObjects:
     """
 
     def __init__(
-        self, client: Client, paths: Paths, selectors: Mapping[Kind, str] | None = None
+        self,
+        client: Client,
+        paths: Paths,
+        selectors: Mapping[Kind, str] | None = None,
+        *,
+        names: Mapping[Kind, str] | None = None,
+        is_patient: bool = True,
     ) -> None:
-        """`selectors` narrows the watches of some kinds, by label."""
+        """`selectors` narrows the watches of some kinds, by label; `names`, to one object.
+
+        A watch of who is not patient raises where its first list cannot be read.
+        """
         self._client = client
         self._paths = paths
         self._selectors = dict(selectors or {})
+        self._names = dict(names or {})
+        self._is_patient = is_patient
 
     async def get(self, ref: Ref) -> Manifest:
         """Return the object as the server itself has it. Raises NotFound, Unreachable."""
@@ -108,9 +119,13 @@ class KubeObjects:
 
     def watch(self, kind: Kind) -> AsyncIterator[Change]:
         """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising."""
-        selector = self._selectors.get(kind, "")
-        query = {"labelSelector": selector} if selector else {}
-        return Watch(self._client, self._paths.collection(kind), query).changes()
+        query = {}
+        if selector := self._selectors.get(kind, ""):
+            query["labelSelector"] = selector
+        if name := self._names.get(kind, ""):
+            query["fieldSelector"] = f"metadata.name={name}"
+        path = self._paths.collection(kind)
+        return Watch(self._client, path, query, is_patient=self._is_patient).changes()
 
 
 def _decoded(answer: bytes, shape: type[_Shape], path: str) -> _Shape:

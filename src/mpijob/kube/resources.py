@@ -40,6 +40,10 @@ class Paths:
         inside = f"/namespaces/{self._namespace}" if namespaced else ""
         return f"/{group}{inside}/{plural}"
 
+    def api_version(self, kind: Kind) -> str:
+        """Return the API version of a kind's objects, which lists leave out."""
+        return self._paths[kind][0].removeprefix("apis/").removeprefix("api/")
+
     def new(self, kind: Kind, namespace: str) -> str:
         """Return the path to which a new object of a kind is posted."""
         group, plural = self._paths[kind]

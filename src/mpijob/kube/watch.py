@@ -76,9 +76,20 @@ _Key = tuple[str, str]
 class Watch:
     """The changes of one list, for ever."""
 
-    def __init__(self, client: Client, path: str, query: Mapping[str, str] | None = None) -> None:
-        """`query` narrows the list: `labelSelector`, `fieldSelector`."""
+    def __init__(
+        self,
+        client: Client,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        is_patient: bool = True,
+    ) -> None:
+        """`query` narrows the list: `labelSelector`, `fieldSelector`.
+
+        Who is not patient hears why the first list cannot be read, rather than wait until it can.
+        """
         self._client = client
+        self._is_patient = is_patient
         self._path = path
         self._query = dict(query or {})
         self._known: dict[_Key, _Meta] = {}
@@ -88,7 +99,7 @@ class Watch:
         self._told_synced = False
 
     async def changes(self) -> AsyncIterator[Change]:
-        """Yield all there is, SYNCED, then every change."""
+        """Yield all there is, SYNCED, then every change. Raises where it is not patient."""
         while True:
             try:
                 if not self._version:
@@ -101,6 +112,8 @@ class Watch:
                     self._failures = 0
                     yield change
             except (Expired, NotFound, Unreachable, Refused, msgspec.MsgspecError) as trouble:
+                if not (self._is_patient or self._told_synced):
+                    raise
                 self._note(trouble)
             # A stream that merely ends is no trouble; one that always ends at once would be.
             await self._pause()

@@ -1,0 +1,76 @@
+"""The jobs of this machine, as a world of commands."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from mpijob.cli.trouble import Trouble
+from mpijob.cli.world import EVERYWHERE, Running, Scope, World
+from mpijob.core.job import Key, Manifest
+from mpijob.core.plan import Kind
+from mpijob.engine.cache import CHILD_KINDS
+from mpijob.local import backend
+from mpijob.local.backend import Backend
+from mpijob.local.home import HomeUnusable
+from mpijob.local.runtime import RuntimeFailed
+from mpijob.local.settings import Settings
+from mpijob.ports import Change
+
+_DOCTOR = "`mpijob doctor` says what this machine lacks"
+
+
+class LocalWorld(World):
+    """The jobs in this user's home; nobody has to be asked for them, so nothing is narrowed."""
+
+    kinds = CHILD_KINDS
+    is_here = True
+
+    def __init__(self, local: Backend) -> None:
+        self._local = local
+        self.objects = local.objects
+        self.logs = local.logs
+
+    def now(self) -> datetime:
+        """Return the time by which jobs are stamped: UTC, whole seconds."""
+        return self._local.now()
+
+    def warm(self, settings: Settings) -> None:
+        """Begin to start the process that pods will be children of."""
+        self._local.warm(settings)
+
+    async def attend(self, key: Key) -> None:
+        """See to it that a process acts on the job under `key`, after a change of it."""
+        await self._local.attend(key)
+
+    def changes(
+        self,
+        kind: Kind,
+        scope: Scope = EVERYWHERE,  # noqa: ARG002 (the world's signature)
+    ) -> AsyncGenerator[Change, None]:
+        """Yield all there is of a kind, then SYNCED, then every change."""
+        return self.objects.watch(kind)  # type: ignore[return-value]  # It is a generator.
+
+    async def pods_with_logs(self, key: Key, uid: str) -> list[str]:
+        """Return the job's pods that have left logs, those that are gone too."""
+        return self._local.logs.pods(key.namespace, key.name, uid)
+
+    async def start(self, manifest: Manifest, settings: Settings) -> tuple[Manifest, Running]:
+        """Make a job, and return who runs it in this process."""
+        supervisor = self._local.create(manifest, settings)
+        return supervisor.job or manifest, supervisor
+
+    async def detach(self, manifest: Manifest, settings: Settings) -> Manifest:
+        """Make a job that a process of its own runs, and return it."""
+        return self._local.detach(manifest, settings)
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[World]:
+    """Open the jobs of this machine. Raises Trouble where that cannot be."""
+    try:
+        async with backend.opened() as local:
+            yield LocalWorld(local)
+    except HomeUnusable as unusable:
+        raise Trouble(str(unusable)) from None
+    except RuntimeFailed as failure:
+        raise Trouble(f"no pod can run here: {failure}", hint=_DOCTOR) from None
