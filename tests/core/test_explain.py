@@ -1,13 +1,16 @@
 """Why a job is not running: the first fact is the cause, and says what to do."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from mpijob.core.explain import explain
-from mpijob.core.job import Problem, Rejected, RunPolicy
+from mpijob.core.circumstances import Circumstances, Notice
+from mpijob.core.explain import Weight, explain, questions
+from mpijob.core.job import LauncherStart, Problem, Rejected, RunPolicy
 from mpijob.core.observed import ContainerView, End, Observed, PodPhase, ServiceView
 from mpijob.core.report import next_status
+from mpijob.core.status import Condition, ConditionType, Failure, JobStatus
 from mpijob.testing.worlds import (
     NOON,
     ended,
@@ -28,6 +31,12 @@ NO_PORTS = (
 
 def pending(number, **changes):
     return worker(number, PodPhase.PENDING, **changes)
+
+
+def told_job(*counts, **changes):
+    """A job that an operator has taken note of."""
+    row = Condition(ConditionType.CREATED, True, "MPIJobCreated", "is created", NOON, NOON)
+    return replace(job(*counts, **changes), status=JobStatus(conditions=(row,)))
 
 
 def told(world):
@@ -108,11 +117,12 @@ FIRST = {
             job(),
             launcher_pods=(
                 launcher_pod(
-                    PodPhase.PENDING, containers=(ContainerView("wait", init=True, running=True),)
+                    PodPhase.PENDING,
+                    containers=(ContainerView("wait-for-workers", init=True, running=True),),
                 ),
             ),
         ),
-        ("pod pi-launcher-x1", "is starting"),
+        ("pod pi-launcher-x1", "waits until every worker answers"),
     ),
 }
 
@@ -144,3 +154,188 @@ def test_the_last_words_of_a_failed_launcher_are_understood(words, want):
 def test_a_success_is_said():
     world = told(running(job(), launcher=launcher(end=End(True, "", "", NOON))))
     assert explain(world)[0].what == "has succeeded"
+
+
+# What is seen around a job: events, last words, the time.
+
+LATER = NOON + timedelta(minutes=2)
+QUOTA = 'pods "pi-worker-0" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2'
+STANDARD = 'pods "pi-launcher-x" is forbidden: violates PodSecurity "restricted:latest"'
+UNRESOLVED = (
+    "waiting for 2 of 2 workers: pi-worker-0 pi-worker-1\n"
+    "  getaddrinfo pi-worker-0.pi.default.svc: Temporary failure in name resolution\n"
+)
+
+
+def told_of(uid, reason, message, kind="Pod"):
+    return Notice(kind, "x", uid, reason, message, NOON)
+
+
+def around(*notices, words="", queue=""):
+    return Circumstances(notices, {"pi-launcher-x1": words}, queue, LATER)
+
+
+def waiting(*workers, **changes):
+    """A job whose launcher's init container runs."""
+    init = ContainerView("wait-for-workers", init=True, running=True)
+    pod = launcher_pod(PodPhase.PENDING, node="n1", containers=(init,))
+    world = running(job(), launcher_pods=(pod,), **changes)
+    return replace(world, workers=workers) if workers else world
+
+
+MOUNT = 'MountVolume.SetUp failed for volume "data" : configmap "data" not found'
+AROUND = {
+    "a quota that leaves no room for a worker": (
+        plumbed(told_job(), launcher=launcher()),
+        around(told_of(job().uid, "MPIJobFailed", QUOTA, "MPIJob")),
+        (Weight.CAUSE, "default/pi", f"was refused: {QUOTA}", "quota"),
+    ),
+    "a standard that the launcher's pod does not keep": (
+        plumbed(told_job(), workers=(worker(0), worker(1)), launcher=launcher()),
+        around(told_of(launcher().uid, "FailedCreate", STANDARD, "Job")),
+        (Weight.CAUSE, "launcher", f"was refused: {STANDARD}", "securityContext"),
+    ),
+    "a refusal that is over explains nothing": (
+        running(told_job()),
+        around(told_of(job().uid, "MPIJobFailed", QUOTA, "MPIJob")),
+        (Weight.NEWS, "pod pi-launcher-x1", "is running", ""),
+    ),
+    "a volume that is not there": (
+        plumbed(told_job(1), workers=(pending(0, node="n1"),), launcher=launcher()),
+        around(told_of(pending(0).uid, "FailedMount", MOUNT)),
+        (Weight.CAUSE, "pod pi-worker-0", f"cannot start: {MOUNT}", "Create what"),
+    ),
+    "a volume that another pod of the name had not": (
+        plumbed(told_job(1), workers=(pending(0, node="n1"),), launcher=launcher()),
+        around(told_of("the one before", "FailedMount", MOUNT)),
+        (Weight.WAIT, "pod pi-worker-0", "is starting", ""),
+    ),
+    "a node that is lost": (
+        running(told_job(1), workers=(worker(0, node="n7", ready=False),)),
+        around(told_of(worker(0).uid, "NodeNotReady", "Node is not ready")),
+        (Weight.CAUSE, "pod pi-worker-0", "runs on node n7, which does not answer", "lost"),
+    ),
+    "a node that was lost and is back": (
+        running(told_job(1), workers=(worker(0, node="n7", ready=True),)),
+        around(told_of(worker(0).uid, "NodeNotReady", "Node is not ready")),
+        (Weight.NEWS, "pod pi-launcher-x1", "is running", ""),
+    ),
+    "names that do not resolve though every worker runs": (
+        waiting(worker(0, created_at=NOON), worker(1, created_at=NOON)),
+        around(words=UNRESOLVED),
+        (
+            Weight.CAUSE,
+            "pod pi-launcher-x1",
+            f"waits until every worker answers, in vain:\n{UNRESOLVED.strip()}",
+            "DNS",
+        ),
+    ),
+    "names that do not resolve yet": (
+        waiting(worker(0), pending(1, node="n1")),
+        around(words=UNRESOLVED),
+        (Weight.WAIT, "pod pi-worker-1", "is starting", ""),
+    ),
+    "workers that only just run": (
+        waiting(worker(0, created_at=LATER), worker(1, created_at=LATER)),
+        around(words=UNRESOLVED),
+        (Weight.WAIT, "pod pi-launcher-x1", "waits until every worker answers", ""),
+    ),
+    "an operator that is not there": (
+        fresh(replace(job(), identity=replace(job().identity, created_at=NOON))),
+        around(),
+        (Weight.CAUSE, "default/pi", "was not noticed by any operator", "doctor --cluster"),
+    ),
+    "a job that is as young as can be": (
+        fresh(replace(job(), identity=replace(job().identity, created_at=LATER))),
+        around(),
+        (Weight.WAIT, "2 of 2 workers (pi-worker-0 … pi-worker-1)", "not created yet", ""),
+    ),
+    "a queue that holds the job": (
+        fresh(job(run_policy=RunPolicy(suspended=True))),
+        around(queue="team-a"),
+        (Weight.CAUSE, "default/pi", "is suspended until queue team-a admits it", "localqueue"),
+    ),
+    "a probe that fails while the launcher waits for ready workers": (
+        plumbed(
+            replace(told_job(1), launcher_start=LauncherStart.WHEN_WORKERS_READY),
+            workers=(worker(0, ready=False),),
+        ),
+        around(told_of(worker(0).uid, "Unhealthy", "Readiness probe failed: no")),
+        (Weight.CAUSE, "pod pi-worker-0", "is not ready: Readiness probe failed: no", "probe"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("world", "known", "want"), AROUND.values(), ids=AROUND)
+def test_the_first_fact_with_what_is_known_around(world, known, want):
+    fact, (weight, subject, what, advice) = explain(world, known)[0], want
+    assert (fact.weight, fact.subject, fact.what, advice in fact.advice) == (
+        weight,
+        subject,
+        what,
+        True,
+    )
+
+
+def crashing(words, code=1, reason="Error"):
+    return ContainerView(
+        "mpi",
+        waiting_reason="CrashLoopBackOff",
+        exit_code=code,
+        ended_reason=reason,
+        ended_message=words,
+        restart_count=3,
+    )
+
+
+CRASHES = {
+    "its last words": (crashing("no such data"), "(Error, exit code 1): no such data"),
+    "its want of memory": (crashing("", 137, "OOMKilled"), "(OOMKilled, exit code 137"),
+}
+
+
+@pytest.mark.parametrize(("container", "want"), CRASHES.values(), ids=CRASHES)
+def test_a_container_that_fails_again_and_again_tells_why(container, want):
+    pod = launcher_pod(PodPhase.RUNNING, node="n1", containers=(container,))
+    assert want in explain(running(told_job(), launcher_pods=(pod,)))[0].what
+
+
+def test_a_launcher_that_failed_and_is_tried_again_tells_of_the_latest_failure():
+    pods = [
+        launcher_pod(
+            PodPhase.FAILED,
+            name=f"pi-launcher-{number}",
+            created_at=NOON + timedelta(seconds=number),
+            containers=ended(1, "Error", f"the words of {number}"),
+        )
+        for number in (1, 2)
+    ]
+    world = running(told_job(), launcher=launcher(failed_count=2), launcher_pods=tuple(pods))
+    assert explain(world)[0].what.endswith("the words of 2")
+
+
+def test_the_end_of_time_comes_before_what_else_had_failed():
+    failure = Failure("pi-worker-0", "u", "Error", "no such data", "n1", 1, NOON)
+    row = Condition(ConditionType.FAILED, True, "DeadlineExceeded", "too long", NOON, NOON)
+    status = JobStatus(conditions=(row,), failure=failure)
+    fact = explain(running(replace(job(), status=status)))[0]
+    assert (fact.weight, fact.subject) == (Weight.CAUSE, "default/pi")
+
+
+UNPLACED = {
+    "no such label": ("3 node(s) didn't match Pod's node affinity/selector", "nodeSelector"),
+    "no device": ("0/2 nodes are available: 2 Insufficient nvidia.com/gpu", "device plugin"),
+    "no memory": ("0/2 nodes are available: 2 Insufficient memory", "Ask for less"),
+    "no claim": ('persistentvolumeclaim "data" not found', "PersistentVolumeClaim"),
+    "a taint": ("1 node(s) had untolerated taint {a: b}", "tolerate"),
+}
+
+
+@pytest.mark.parametrize(("message", "want"), UNPLACED.values(), ids=UNPLACED)
+def test_what_helps_a_pod_that_no_node_takes(message, want):
+    world = plumbed(told_job(1), workers=(pending(0, unschedulable=message),), launcher=launcher())
+    assert want in explain(world)[0].advice
+
+
+def test_a_launcher_that_runs_something_is_asked_for_its_last_words():
+    assert list(questions(waiting())) == [("pi-launcher-x1", "wait-for-workers")]

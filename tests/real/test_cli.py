@@ -146,7 +146,7 @@ ASKED = {
     "get of one": (("get", "done"), {("list", "mpijobs"): 1}),
     "why": (
         ("why", "done"),
-        {("get", "mpijobs"): 1, ("list", "pods"): 1, ("list", "jobs"): 1},
+        {("get", "mpijobs"): 1, ("list", "pods"): 1, ("list", "jobs"): 1, ("list", "events"): 1},
     ),
     "describe": (
         ("describe",),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 
 from mpijob.core import names
+from mpijob.core.circumstances import Notice
 from mpijob.core.job import Identity, Manifest
 from mpijob.core.plan import Announce
 
@@ -75,3 +76,10 @@ def view(manifest: Manifest) -> EventView:
         count=manifest.get("count") or 1,
         at=datetime.fromisoformat(at).astimezone(UTC) if at else None,
     )
+
+
+def notice(manifest: Manifest) -> Notice:
+    """Return what an Event tells, as far as it may explain why a job does not run."""
+    seen = view(manifest)
+    uid = (manifest.get("involvedObject") or {}).get("uid") or ""
+    return Notice(seen.kind, seen.name, uid, seen.reason, seen.message, seen.at)

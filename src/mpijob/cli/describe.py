@@ -12,6 +12,7 @@ from mpijob.cli import exits
 from mpijob.cli.options import names_argument, namespace_option
 from mpijob.cli.render.description import Subject, description
 from mpijob.cli.render.events import concerns
+from mpijob.cli.surroundings import around
 from mpijob.cli.world import Scope, World, within
 from mpijob.core.explain import explain
 from mpijob.core.job import Key, Manifest
@@ -45,10 +46,13 @@ async def _pages(world: World, jobs: Sequence[Manifest], namespace: str) -> list
     """Return a page about each of these jobs."""
     only = key_of(jobs[0])[1] if len(jobs) == 1 else ""
     each = await world.observed_each(jobs, Scope(namespace, only))
-    told = [wire.view(event) for event in await world.listed(Kind.EVENT, Scope(namespace))]
+    events = await world.listed(Kind.EVENT, Scope(namespace))
+    told = [wire.view(event) for event in events]
     pages = []
     for job, observed in zip(jobs, each, strict=True):
         mine = [event for event in told if concerns(event, *key_of(job))]
-        subject = Subject(v2beta1.decode(job), observed, explain(observed), mine)
+        subject = Subject(
+            v2beta1.decode(job), observed, explain(observed, around(world, job, events)), mine
+        )
         pages.append(description(subject, world.now(), colour=sys.stdout.isatty()))
     return pages

@@ -14,7 +14,7 @@ from mpijob.cli.render.age import between
 from mpijob.cli.render.facts import short
 from mpijob.cli.render.jobs import reason
 from mpijob.cli.trouble import Trouble
-from mpijob.cli.watching import Watching
+from mpijob.cli.watching import Watching, heard
 from mpijob.cli.world import Running, Scope, World
 from mpijob.core import names
 from mpijob.core.explain import Weight, explain
@@ -136,10 +136,10 @@ class Foreground:
         why = f" ({reason(status)}{code})" if reason(status) else ""
         mark = click.style("error:", fg="red", bold=True)
         click.echo(f"{mark} {self.key.name} is {state}{why}", err=True)
-        launchers = {f"pod {pod.name}" for pod in observed.launcher_pods}
         facts = explain(observed)
+        told = heard(observed) | ({str(self.key)} if status.finished else set())
         for fact in facts:
-            if fact.weight is Weight.CAUSE and fact.subject not in launchers:
+            if fact.weight is Weight.CAUSE and fact.subject not in told:
                 click.echo(f"  {short(fact)}", err=True)
         for advice in dict.fromkeys(fact.advice for fact in facts if fact.advice):
             click.echo(f"  → {advice}", err=True)

@@ -15,6 +15,7 @@ from mpijob.cli.output import output_option, written
 from mpijob.cli.render import jobs
 from mpijob.cli.render.facts import short
 from mpijob.cli.render.table import Row, Table, fitted
+from mpijob.cli.surroundings import around
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.world import Scope, World, within
 from mpijob.core.explain import explain
@@ -120,8 +121,10 @@ class Listing:
         puzzling = [job for job in found if self._row(world, job)["STATE"] in _PUZZLING]
         if not puzzling:
             return
-        for observed in await world.observed_each(puzzling, Scope(self.namespace)):
-            facts = explain(observed)
+        told = await world.listed(Kind.EVENT, Scope(self.namespace))
+        each = await world.observed_each(puzzling, Scope(self.namespace))
+        for job, observed in zip(puzzling, each, strict=True):
+            facts = explain(observed, around(world, job, told))
             if facts:
                 click.echo(f"{observed.job.identity.key.name}: {short(facts[0])}")
 

@@ -48,7 +48,9 @@ class Notes:
         """Say what hinders the job now and was not said before."""
         for fact in explain(observed):
             line = short(fact)
-            if fact.weight is Weight.CAUSE and line not in self._said:
+            if fact.weight is Weight.CAUSE and not (
+                line in self._said or fact.subject in heard(observed)
+            ):
                 self._said.add(line)
                 advice = f" ({fact.advice})" if fact.advice else ""
                 note(f"{line}{advice}")
@@ -101,6 +103,13 @@ def watching(*, quiet: bool) -> Watching:
     if quiet:
         return Silence()
     return Lines() if sys.stderr.isatty() else Notes()
+
+
+def heard(observed: Observed) -> set[str]:
+    """Return the subjects of facts that need no telling: launchers, whose output is passed on."""
+    launchers = observed.launcher_pods
+    ended = (p for p in launchers if any(c.exit_code is not None for c in p.containers))
+    return {f"pod {pod.name}" for pod in ended}
 
 
 def note(text: str) -> None:

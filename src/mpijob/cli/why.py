@@ -9,7 +9,8 @@ from mpijob.cli import exits
 from mpijob.cli.options import name_argument, namespace_option
 from mpijob.cli.output import output_option, written
 from mpijob.cli.render import facts
-from mpijob.cli.world import World, within
+from mpijob.cli.surroundings import asked_for
+from mpijob.cli.world import Scope, World, within
 from mpijob.core.explain import Fact, Weight, explain
 from mpijob.core.finding import Severity
 from mpijob.core.job import Key, Manifest
@@ -36,10 +37,11 @@ def command(name: str, namespace: str, output: str | None) -> int:
     """
 
     async def tell(world: World) -> int:
-        observed = await world.observed(Key(namespace, name))
-        found = list(explain(observed))
+        job = await world.job(Key(namespace, name))
+        (observed,) = await world.observed_each([job], Scope(namespace, name))
+        found = list(explain(observed, await asked_for(world, job, observed)))
         if not observed.job.status.is_true(ConditionType.SUCCEEDED):
-            found += _suspicions(await world.job(Key(namespace, name)))
+            found += _suspicions(job)
         if output:
             click.echo(written(facts.as_json(found), output), nl=False)
         else:

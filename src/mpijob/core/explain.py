@@ -1,114 +1,45 @@
 """Why is it not running? One job's observed world, as facts that a person can act on.
 
 The first fact is the likeliest cause. Facts are told from what was seen, in the words of those
-who saw it; what to do about it is ours to say.
+who saw it; what to do about it is ours to say. What may pass by itself is no cause: a fact is one
+only where somebody has to act, or where it has ended the job.
 """
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import IntEnum
 
-from mpijob.core import names
-from mpijob.core.job import MPIJob, Rejected
+from mpijob.core import names, telltales
+from mpijob.core.circumstances import NOTHING_KNOWN, Circumstances
+from mpijob.core.job import LauncherStart, MPIJob, Rejected
 from mpijob.core.observed import ContainerView, Observed, PodPhase, PodView
+from mpijob.core.pod_troubles import Fact, Trouble, Weight, of_failure, troubles
 from mpijob.core.policy import retry
 from mpijob.core.policy.managed_by import MULTI_KUEUE, managed_elsewhere
 from mpijob.core.policy.ownership import stranger
-from mpijob.core.status import ConditionType, Failure, JobStatus
+from mpijob.core.status import ConditionType, JobStatus
+from mpijob.core.transport.ssh import WAIT_CONTAINER
+
+#: How long, in seconds, an operator may take to notice a job before one wonders if there is one.
+_UNNOTICED_S = 15.0
+#: How long, in seconds, the workers may take to answer before what ssh says of them counts.
+_UNANSWERED_S = 30.0
+
+__all__ = ["Fact", "Weight", "explain", "questions"]
 
 
-class Weight(IntEnum):
-    """How much a fact explains; the lowest comes first."""
-
-    CAUSE = 0
-    HINDRANCE = 1
-    WAIT = 2
-    NEWS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One thing that is so: of whom (`subject`), what, and what to do about it ("" for nothing)."""
-
-    weight: Weight
-    subject: str
-    what: str
-    advice: str = ""
-
-
-#: What the last words of a launcher or worker give away, and what helps.
-_TELLTALES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), advice)
-    for pattern, advice in (
-        (
-            r"not enough slots|more processes than.*slots",
-            "Ask mpirun for no more ranks than workers × slotsPerWorker, or raise one of the two.",
-        ),
-        (
-            r"allow-run-as-root|running.*as root is strongly",
-            "Open MPI refuses to run as root: add --allow-run-as-root, or set runAsUser.",
-        ),
-        (
-            r"could not resolve hostname|name or service not known|nodename nor servname",
-            "A worker's name does not resolve: see that the job's Service and pods are there.",
-        ),
-        (
-            r"connection refused",
-            "A worker's sshd does not listen: see the worker's log, and its ssh port.",
-        ),
-        (
-            r"permission denied \(publickey|authentication refused|bad ownership or modes",
-            "ssh refuses the job's key: sshAuthMountPath must lie in the home of its user.",
-        ),
-        (r"host key verification failed", "The workers' host keys are not those of this job."),
-        (
-            (
-                r"executable (could not be|was not) found|unable to find the specified executable"
-                r"|could not find an executable|no such file or directory|command not found"
-            ),
-            "A program is not where the job looks for it: check the command and the PATH.",
-        ),
-        (
-            r"modulenotfounderror|no module named",
-            "A Python package is missing where the ranks run.",
-        ),
-        (
-            r"no components were able to be opened|ofi .* failed|ucx.*error",
-            "The MPI library found no usable network: see its --mca btl and pml settings.",
-        ),
-        (r"cuda.*out of memory", "The GPU's memory is full: use a smaller batch, or more ranks."),
-    )
-)
-
-_EXITS = {
-    126: "the command is there, but cannot be executed",
-    127: "the command was not found",
-    137: "killed (SIGKILL), often for want of memory",
-    139: "crashed (SIGSEGV)",
-    143: "told to stop (SIGTERM)",
-}
-
-_REASONS = {
-    "OOMKilled": "Raise the memory limit, or need less of it.",
-    "Evicted": "The node ran short: ask for what the pod really needs, so that it is placed well.",
-    "ErrImagePull": "Check the image's name and that the cluster may pull it.",
-    "ImagePullBackOff": "Check the image's name and that the cluster may pull it.",
-    "InvalidImageName": "Write an image name that a registry would understand.",
-    "CreateContainerConfigError": "Create the ConfigMap or Secret that the pod refers to.",
-    "CrashLoopBackOff": "Read its last words: mpijob logs --previous.",
-    "FailedMount": "Create what the volume refers to, or use a volume that is supported here.",
-}
-
-_QUIET = frozenset(("", "PodInitializing", "ContainerCreating"))
-
-
-def explain(observed: Observed) -> tuple[Fact, ...]:
+def explain(observed: Observed, around: Circumstances = NOTHING_KNOWN) -> tuple[Fact, ...]:
     """Return why the job is not running (or that it is), the likeliest cause first."""
-    return tuple(sorted(_facts(observed), key=lambda fact: fact.weight))
+    return tuple(sorted(_facts(observed, around), key=lambda fact: fact.weight))
 
 
-def _facts(observed: Observed) -> Iterator[Fact]:
+def questions(observed: Observed) -> Iterator[tuple[str, str]]:
+    """Yield the pods whose last words would tell more than is seen, and which container's."""
+    for pod in observed.launcher_pods:
+        running = [container for container in pod.containers if container.running]
+        if running:
+            yield pod.name, running[0].name
+
+
+def _facts(observed: Observed, around: Circumstances) -> Iterator[Fact]:
     job = observed.job
     name = str(job.identity.key)
     if job.identity.deleting:
@@ -121,7 +52,7 @@ def _facts(observed: Observed) -> Iterator[Fact]:
     elif job.status.finished:
         yield from _end(job)
     else:
-        yield from _life(job, observed)
+        yield from _life(job, observed, around)
 
 
 def _end(job: MPIJob) -> Iterator[Fact]:
@@ -131,65 +62,103 @@ def _end(job: MPIJob) -> Iterator[Fact]:
         yield Fact(Weight.NEWS, str(job.key), "has succeeded")
         return
     failed = status.condition(ConditionType.FAILED)
+    reason = failed.reason if failed else ""
     told = failed.message if failed else ""
     if status.failure is not None and status.failure.message:
         # The last words of the culprit are told below, with the culprit.
         told = told.removesuffix(f": {status.failure.message}")
-    message = f"has failed: {failed.reason}: {told}" if failed else "has failed"
-    advice = _telltale(told)
-    yield Fact(Weight.HINDRANCE, str(job.key), message, advice)
+    message = f"has failed: {reason}: {told}" if failed else "has failed"
+    advice = telltales.of_words(told) or telltales.of_reason(reason)
+    # Who ran out of time has failed for that, whatever else failed before.
+    alone = status.failure is None or reason in _OUT_OF_TIME
+    yield Fact(Weight.CAUSE if alone else Weight.HINDRANCE, str(job.key), message, advice)
     if status.failure is not None:
-        yield _of_failure(status.failure)
+        yield of_failure(status.failure, Weight.HINDRANCE if alone else Weight.CAUSE)
 
 
-def _life(job: MPIJob, observed: Observed) -> Iterator[Fact]:
+_OUT_OF_TIME = ("DeadlineExceeded",)
+
+
+def _life(job: MPIJob, observed: Observed, around: Circumstances) -> Iterator[Fact]:
     taken = stranger(job, observed)
-    if taken is not None:
+    blocked = job.status.condition(ConditionType.BLOCKED)
+    if taken is not None or (blocked is not None and blocked.true):
         advice = "Delete or rename that object, or give the job another name."
-        yield Fact(Weight.CAUSE, str(job.key), taken, advice)
+        what = taken or (blocked.message if blocked else "")
+        yield Fact(Weight.CAUSE, str(job.key), what, advice)
     if job.suspended:
-        advice = "Resume it (mpijob resume), or wait for the queue that holds it."
-        yield Fact(Weight.CAUSE, str(job.key), "is suspended", advice)
+        yield _suspended(job, around)
         return
+    yield from _unnoticed(job, around)
     yield from _restarts(job.status)
-    yield from _workers(job, observed)
-    yield from _launcher(job, observed)
+    yield from _refused(job, observed, around)
+    yield from _workers(job, observed, around)
+    yield from _launcher(job, observed, around)
+
+
+def _suspended(job: MPIJob, around: Circumstances) -> Fact:
+    if around.queue:
+        what = f"is suspended until queue {around.queue} admits it"
+        advice = f"See how far the queue is: kubectl describe localqueue {around.queue}."
+        return Fact(Weight.CAUSE, str(job.key), what, advice)
+    advice = "Resume it (mpijob resume), or wait for the queue that holds it."
+    return Fact(Weight.CAUSE, str(job.key), "is suspended", advice)
+
+
+def _unnoticed(job: MPIJob, around: Circumstances) -> Iterator[Fact]:
+    """No operator has said a word of the job: on a cluster without one, nobody ever will."""
+    if job.status.conditions or not around.is_older(job.identity.created_at, _UNNOTICED_S):
+        return
+    advice = "See that an operator runs and looks after this namespace: mpijob doctor --cluster."
+    yield Fact(Weight.CAUSE, str(job.key), "was not noticed by any operator", advice)
 
 
 def _restarts(status: JobStatus) -> Iterator[Fact]:
     if status.failure is not None and status.is_true(ConditionType.RESTARTING):
-        yield _of_failure(status.failure)
+        yield of_failure(status.failure)
+    elif status.failure is not None and status.restarts:
+        yield of_failure(status.failure, Weight.HINDRANCE)
 
 
-def _of_failure(failure: Failure) -> Fact:
-    """The first cause: which pod died, where, how, and what it said last."""
-    node = f" on node {failure.node}" if failure.node else ""
-    code = failure.exit_code
-    exit_ = "" if code is None else f", exit code {code}"
-    meaning = _EXITS.get(code or 0)
-    exit_ += f" ({meaning})" if meaning else ""
-    said = f": {failure.message.strip()}" if failure.message.strip() else ""
-    advice = _REASONS.get(failure.reason, "") or _telltale(failure.message)
-    what = f"failed{node} ({failure.reason}{exit_}){said}"
-    return Fact(Weight.CAUSE, f"pod {failure.pod}", what, advice)
+def _refused(job: MPIJob, observed: Observed, around: Circumstances) -> Iterator[Fact]:
+    """Tell why what is missing was not made, where a server refused to make it."""
+    launcher = observed.launcher
+    there = {pod.name for pod in retry.wanted_workers(job, observed)}
+    if len(there) < job.worker_count or launcher is None:
+        told = around.told(job.uid, "MPIJobFailed")
+        if told is not None:
+            advice = telltales.of_refusal(told.message)
+            yield Fact(Weight.CAUSE, str(job.key), f"was refused: {told.message}", advice)
+    if launcher is not None and not observed.launcher_pods:
+        told = around.told(launcher.uid, "FailedCreate")
+        if told is not None:
+            advice = telltales.of_refusal(told.message)
+            yield Fact(Weight.CAUSE, "launcher", f"was refused: {told.message}", advice)
 
 
-def _workers(job: MPIJob, observed: Observed) -> Iterator[Fact]:
+def _workers(job: MPIJob, observed: Observed, around: Circumstances) -> Iterator[Fact]:
     workers = {pod.name: pod for pod in retry.wanted_workers(job, observed)}
     wanted = [names.worker(job.name, index) for index in range(job.worker_count)]
     missing = [name for name in wanted if name not in workers]
     if missing:
         yield Fact(Weight.WAIT, _several(missing, len(wanted)), "not created yet")
-    hindered: dict[tuple[Weight, str, str], list[str]] = {}
+    hindered: dict[Trouble, list[str]] = {}
     for name in wanted:
         if name in workers:
-            for trouble in _troubles(workers[name]):
+            for trouble in troubles(workers[name], around):
                 hindered.setdefault(trouble, []).append(name)
-    for (weight, what, advice), whose in hindered.items():
-        yield Fact(weight, _several(whose, len(wanted)), what, advice)
+    for trouble, whose in hindered.items():
+        subject = _several(whose, len(wanted))
+        yield Fact(_weight(trouble, job, observed), subject, trouble.what, trouble.advice)
 
 
-def _launcher(job: MPIJob, observed: Observed) -> Iterator[Fact]:
+def _weight(trouble: Trouble, job: MPIJob, observed: Observed) -> Weight:
+    """A worker that is not ready is what holds a launcher up that is made for ready workers."""
+    held = job.launcher_start is LauncherStart.WHEN_WORKERS_READY and observed.launcher is None
+    return Weight.CAUSE if held and trouble.weight is Weight.HINDRANCE else trouble.weight
+
+
+def _launcher(job: MPIJob, observed: Observed, around: Circumstances) -> Iterator[Fact]:
     launcher = observed.launcher
     if launcher is None:
         yield Fact(Weight.WAIT, "launcher", "not created yet")
@@ -198,47 +167,62 @@ def _launcher(job: MPIJob, observed: Observed) -> Iterator[Fact]:
         limit = retry.backoff_limit(job)
         what = f"has failed {launcher.failed_count} of the {limit} times it may"
         yield Fact(Weight.HINDRANCE, "launcher", what, "See mpijob logs --role launcher.")
+        yield from _last_failure(observed)
     live = [p for p in observed.launcher_pods if p.phase in (PodPhase.PENDING, PodPhase.RUNNING)]
     for pod in live:
-        for weight, what, advice in _troubles(pod):
-            yield Fact(weight, f"pod {pod.name}", what, advice)
-        if pod.phase is PodPhase.RUNNING:
-            yield Fact(Weight.NEWS, f"pod {pod.name}", "is running")
-        elif any(c.init and c.running for c in pod.containers):
-            what = "waits until every worker answers"
-            yield Fact(Weight.WAIT, f"pod {pod.name}", what)
+        yield from _of_launcher_pod(pod, job, observed, around)
     if not live:
         held = "is held until its workers are back" if launcher.suspended else "has no pod yet"
         yield Fact(Weight.WAIT, "launcher", held)
 
 
-def _troubles(pod: PodView) -> Iterator[tuple[Weight, str, str]]:
-    """What keeps one pod from running, as (weight, what, advice)."""
-    if pod.phase is PodPhase.FAILED:
-        fact = _of_failure(retry.cause(pod))
-        yield Weight.CAUSE, fact.what, fact.advice
-    elif pod.unschedulable:
-        yield Weight.CAUSE, f"cannot be scheduled: {pod.unschedulable}", _unplaced(pod)
-    else:
-        stuck = [c for c in pod.containers if c.waiting_reason not in _QUIET]
-        for container in stuck:
-            yield Weight.CAUSE, _stuck(container), _REASONS.get(container.waiting_reason, "")
-        if not stuck and pod.phase is PodPhase.PENDING:
-            yield Weight.WAIT, "is starting" if pod.node else "waits to be scheduled", ""
+def _last_failure(observed: Observed) -> Iterator[Fact]:
+    """Tell how the launcher's latest pod failed: the next one will likely fail the same way."""
+    newest = retry.newest_failed(observed.launcher_pods)
+    if newest is not None:
+        yield of_failure(retry.cause(newest))
 
 
-def _unplaced(pod: PodView) -> str:
-    if "free ports" in pod.unschedulable:
-        return (
-            "Workers with hostNetwork need a node each on which their ssh port is free: add nodes, "
-            "ask for fewer workers, or leave out hostNetwork."
-        )
-    return "Ask for less, free what others hold, or add nodes."
+def _of_launcher_pod(
+    pod: PodView, job: MPIJob, observed: Observed, around: Circumstances
+) -> Iterator[Fact]:
+    subject, said = f"pod {pod.name}", around.last_words.get(pod.name, "").strip()
+    waits = next((c for c in pod.containers if c.init and c.running), None)
+    for trouble in troubles(pod, around):
+        if waits is None or trouble.weight is not Weight.WAIT:
+            yield Fact(trouble.weight, subject, trouble.what, trouble.advice)
+    if waits is not None:
+        in_vain = _all_run(job, observed, around)
+        yield _of_waiting(subject, waits, said, in_vain=in_vain)
+    elif pod.phase is PodPhase.RUNNING:
+        yield Fact(Weight.NEWS, subject, "is running")
+        advice = telltales.of_words(said)
+        if advice:
+            yield Fact(Weight.HINDRANCE, subject, f"says: {_last_line(said)}", advice)
 
 
-def _stuck(container: ContainerView) -> str:
-    said = f": {container.waiting_message}" if container.waiting_message else ""
-    return f"container {container.name} waits ({container.waiting_reason}){said}"
+def _all_run(job: MPIJob, observed: Observed, around: Circumstances) -> bool:
+    """Say whether every worker has been running for long enough to be asked in vain."""
+    workers = retry.wanted_workers(job, observed)
+    running = [pod for pod in workers if pod.phase is PodPhase.RUNNING]
+    old = all(around.is_older(pod.created_at, _UNANSWERED_S) for pod in running)
+    return old and len(running) == job.worker_count
+
+
+def _of_waiting(subject: str, container: ContainerView, said: str, *, in_vain: bool) -> Fact:
+    """A launcher that waits: for workers on their way, or in vain, which its log tells."""
+    if not container.name.startswith(WAIT_CONTAINER):
+        words = f": {_last_line(said)}" if said else ""
+        return Fact(Weight.WAIT, subject, f"runs its init container {container.name}{words}")
+    advice = telltales.of_words(said)
+    if in_vain and said:
+        weight = Weight.CAUSE if advice else Weight.HINDRANCE
+        return Fact(weight, subject, f"waits until every worker answers, in vain:\n{said}", advice)
+    return Fact(Weight.WAIT, subject, "waits until every worker answers")
+
+
+def _last_line(said: str) -> str:
+    return said.splitlines()[-1].strip() if said else ""
 
 
 def _several(whose: Iterable[str], of: int) -> str:
@@ -246,7 +230,3 @@ def _several(whose: Iterable[str], of: int) -> str:
     if len(pods) == 1:
         return f"pod {pods[0]}"
     return f"{len(pods)} of {of} workers ({pods[0]} … {pods[-1]})"
-
-
-def _telltale(text: str) -> str:
-    return next((advice for pattern, advice in _TELLTALES if pattern.search(text)), "")

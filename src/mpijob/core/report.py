@@ -154,7 +154,7 @@ def _ended(
     reason = end.reason or "MPIJobFailed"
     message = end.message or f"{_said(job)} has failed"
     dead = retry.dead_workers(job, observed)
-    newest = _newest_failed(observed.launcher_pods)
+    newest = retry.newest_failed(observed.launcher_pods)
     if reason == BACKOFF_LIMIT_EXCEEDED and newest is not None:
         cause = retry.cause(newest)
         reason += f"/{cause.reason}"
@@ -236,14 +236,6 @@ _WARNINGS = frozenset(
 def _event_text(row: Condition) -> str:
     """The event of a running job lacks the condition's full stop: clients match the text."""
     return row.message.removesuffix(".") if row.type is ConditionType.RUNNING else row.message
-
-
-def _newest_failed(pods: Iterable[PodView]) -> PodView | None:
-    failed = [pod for pod in pods if pod.phase is PodPhase.FAILED]
-    return max(failed, key=lambda pod: (pod.created_at or _LONG_AGO, pod.name), default=None)
-
-
-_LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _in_phase(pods: Iterable[PodView], phase: PodPhase) -> int:

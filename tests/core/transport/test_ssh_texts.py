@@ -140,6 +140,31 @@ def test_it_names_those_it_still_waits_for(world):
     assert waited(world) == (0, said, "")
 
 
+# Five seconds pass between any two looks at the clock.
+CLOCK = """#!/bin/sh
+echo tick >>"$WORLD/clock"
+echo $(($(grep -c . "$WORLD/clock") * 5))
+"""
+# The second time that a script sleeps, whoever it waits for is up.
+SECOND = """
+if [ -e "$WORLD/slept" ]; then echo b.pi.ns.svc >>"$WORLD/up"; else : >"$WORLD/slept"; fi
+"""
+REASONS = {
+    "ssh-keyscan": ({"ssh_keyscan": KEYSCAN}, "connect to the others: Connection refused"),
+    "ssh": ({"ssh": SSH}, "ssh: connect to host: Connection refused"),
+}
+
+
+@pytest.mark.parametrize(("programs", "reason"), REASONS.values(), ids=REASONS)
+def test_it_says_why_it_goes_on_waiting(world, programs, reason):
+    world.has(**programs, date=CLOCK)
+    world.file("up", "a.pi.ns.svc\n")
+    world.file("next", SECOND)
+    line = "waiting for 1 of 2 workers: b \n"
+    said = f"{line}{line}  {reason}\nall 2 workers answer, after … s\n"
+    assert waited(world) == (0, said, "")
+
+
 def test_it_names_a_few_of_many(world):
     world.has(ssh_keyscan=KEYSCAN)
     hosts = [f"w{index}.pi.ns.svc" for index in range(9)]

@@ -70,6 +70,12 @@ def rests_until(pod: PodView) -> datetime | None:
     return None if died is None else died + timedelta(seconds=ELASTIC_REST_S)
 
 
+def newest_failed(pods: Iterable[PodView]) -> PodView | None:
+    """Return the pod that was made last of those that have failed, or None where none has."""
+    failed = [pod for pod in pods if pod.phase is PodPhase.FAILED]
+    return max(failed, key=lambda pod: (pod.created_at or _EPOCH, pod.name), default=None)
+
+
 def cause(pod: PodView) -> Failure:
     """Return why a pod died, from what its own status says: the pod's reason, else a container's.
 

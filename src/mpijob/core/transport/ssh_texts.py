@@ -42,9 +42,19 @@ called() {
 tell() {
     now=$(date +%s)
     [ $((now - told_at)) -ge 5 ] || return 0
-    told_at=$now
     some=$(printf '%s\n' "$waiting" | sed -e 's/\..*//' -e 6q | sed -e '6s/.*/.../' | tr '\n' ' ')
     echo "waiting for $(count "$waiting") of $(count "$(hosts)") workers: $some"
+    [ "$told_at" = 0 ] || why "$@" # Who has waited for 5 s wants to know.
+    told_at=$now
+}
+
+# What ssh says of the first of those that do not answer.
+why() {
+    host=$(printf '%s\n' "$waiting" | sed 1q)
+    case $ask in
+    scanned) echo "$host" | ssh-keyscan -T 2 -p "$port" -f - 2>&1 >/dev/null ;;
+    *) ssh -n -o BatchMode=yes -o ConnectTimeout=2 "$@" "$host" true 2>&1 ;;
+    esac | sed -e '/^#/d' -e 's/^/  /' -e 2q
 }
 
 if command -v ssh-keyscan >/dev/null; then
@@ -66,7 +76,7 @@ else
 fi
 
 while waiting=$(missing) && [ -n "$waiting" ]; do
-    [ -z "$asked" ] || { tell; sleep 0.3 2>/dev/null || sleep 1; }
+    [ -z "$asked" ] || { tell "$@"; sleep 0.3 2>/dev/null || sleep 1; }
     asked=yes
     answered="$answered
 $($ask "$@")"
