@@ -9,10 +9,13 @@ import pytest
 
 from harness.api import Api
 from harness.cluster import Cluster
+from harness.fake_site import MPIJOB, define
 from harness.images import Builder
+from harness.processes import Process
 from harness.shape import Shape
 from harness.supervisor import shared
 from harness.unavailable import Unavailable
+from mpijob.api.crd import definition
 
 HERE = Path(__file__).parent
 FAKE_NODE_COUNT = 20
@@ -69,6 +72,28 @@ def api(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Api]:
     """Return a client that may do everything; the audit log knows it by the test's name."""
     with cluster.api(request.node.name) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def defined(cluster: Cluster) -> Cluster:
+    """Return the cluster, knowing MPIJobs."""
+    with cluster.api("test-definitions") as client:
+        define(client, definition())
+    return cluster
+
+
+@pytest.fixture
+def operator(defined: Cluster, namespace: str, tmp_path: Path) -> Iterator[Process]:
+    """Return an operator that looks after the test's namespace."""
+    flags = [f"--namespace={namespace}", f"--lock-namespace={namespace}", "--health-port=0"]
+    running = Process(
+        "operator",
+        [*MPIJOB, "operator", *flags],
+        tmp_path / "operator.log",
+        environment={"KUBECONFIG": defined.kubeconfig},
+    )
+    yield running
+    running.stop()
 
 
 @pytest.fixture

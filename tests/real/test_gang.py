@@ -5,46 +5,32 @@ edits of a job arrive, and that nobody is fought. The definitions are distilled 
 we write (tests/core/build/pod_groups.yaml).
 """
 
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
+from harness.fake_site import JOBS, MPIJOB, define
 from harness.processes import Process
-from mpijob.api.crd import definition
 from mpijob.core import build
 from mpijob.core.config import Config, Gang
 from mpijob.core.job import LauncherStart, RunPolicy, SchedulingPolicy
 from mpijob.testing import worlds
 
 ROOT = Path(__file__).parents[2]
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-APPLY = "application/apply-patch+yaml"
 VOLCANO = "/apis/scheduling.volcano.sh/v1beta1/namespaces/{}/podgroups"
 PLUGINS = "/apis/scheduling.x-k8s.io/v1alpha1/namespaces/{}/podgroups"
-JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
-MPIJOB = [sys.executable, "-c", "from mpijob.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
-def defined(cluster):
-    """The cluster, knowing MPIJobs and the PodGroups of both schedulers."""
+def with_groups(defined):
+    """The cluster, knowing the PodGroups of both schedulers, too."""
     groups = ROOT / "tests" / "core" / "build" / "pod_groups.yaml"
-    with cluster.api("test-gang") as api:
-        for crd in (definition(), *yaml.safe_load_all(groups.read_text())):
-            name = crd["metadata"]["name"]
-            query = {"fieldManager": "test-gang", "force": "true"}
-            path = f"{DEFINITIONS}/{name}"
-            api.did(api.ask("PATCH", path, crd, content_type=APPLY, query=query))
-            api.until(DEFINITIONS, _is_established, fieldSelector=f"metadata.name={name}")
-    return cluster
-
-
-def _is_established(crd):
-    rows = crd.get("status", {}).get("conditions") or ()
-    return any((row["type"], row["status"]) == ("Established", "True") for row in rows)
+    with defined.api("test-gang") as api:
+        for crd in yaml.safe_load_all(groups.read_text()):
+            define(api, crd)
+    return defined
 
 
 @contextmanager
@@ -92,7 +78,7 @@ POLICIES = {
 @pytest.mark.parametrize("scheduler", Gang)
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @pytest.mark.parametrize("start", LauncherStart)
-def test_a_server_takes_every_pod_group(defined, api, namespace, scheduler, policy, start):
+def test_a_server_takes_every_pod_group(with_groups, api, namespace, scheduler, policy, start):
     of = worlds.job(2, RunPolicy(scheduling=policy), launcher_start=start)
     made = build.pod_group(of, Config(gang=scheduler), {})
     # Nobody here has the job's uid, and the server asks nobody but the garbage collector.
@@ -102,10 +88,10 @@ def test_a_server_takes_every_pod_group(defined, api, namespace, scheduler, poli
     assert (answer.code, answer.message) == (201, "")
 
 
-def test_volcanos_pod_group_follows_its_job(defined, api, namespace, tmp_path):
+def test_volcanos_pod_group_follows_its_job(with_groups, api, namespace, tmp_path):
     """`TestMPIJobWithVolcanoScheduler`, mpi-operator v0.8.2 (test/integration)."""
     jobs, groups = JOBS.format(namespace), VOLCANO.format(namespace)
-    with operator(defined, namespace, tmp_path, "volcano"):
+    with operator(with_groups, namespace, tmp_path, "volcano"):
         api.create(jobs, job())
         first = api.until(groups, lambda group: group["spec"]["minMember"] == 3)
         fields = {"minAvailable": 2, "queue": "team-a"}
@@ -131,14 +117,14 @@ def test_volcanos_pod_group_follows_its_job(defined, api, namespace, tmp_path):
     }
 
 
-def test_the_plugins_pod_group_follows_its_job_to_the_end(defined, api, namespace, tmp_path):
+def test_the_plugins_pod_group_follows_its_job_to_the_end(with_groups, api, namespace, tmp_path):
     """`TestMPIJobWithSchedulerPlugins`, mpi-operator v0.8.2 (test/integration).
 
     The pods go to the scheduler that is here, which passes over their label.
     """
     jobs, groups = JOBS.format(namespace), PLUGINS.format(namespace)
     waiting_for_nobody = job(minAvailable=0, scheduleTimeoutSeconds=10)
-    with operator(defined, namespace, tmp_path, "default-scheduler"):
+    with operator(with_groups, namespace, tmp_path, "default-scheduler"):
         api.create(jobs, waiting_for_nobody)
         first = api.until(groups, lambda group: group["metadata"]["name"] == "pi")
         pods = f"/api/v1/namespaces/{namespace}/pods"

@@ -6,122 +6,29 @@ say: at once, and a launcher's ends well unless told otherwise. The server guard
 as some clusters do.
 """
 
-import os
-import subprocess
-import sys
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
-
 import pytest
 import yaml
 
-from harness.api import Api
-from harness.cluster import Cluster, write_kubeconfig
-from harness.control_plane import ControlPlane
-from harness.fake_nodes import fake_nodes
-from harness.processes import Process
+from harness.fake_site import CHILDREN, JOBS, job_of
+from harness.fake_site import fake_site as brought_up
 from harness.unavailable import Unavailable
 from mpijob.core import names
 from mpijob.generate.rights import lease_rules, operator_rules
 from mpijob.generate.settings import NAME, NAMESPACE
 
 GUARDED = "--enable-admission-plugins=OwnerReferencesPermissionEnforcement"
-MPIJOB = [sys.executable, "-c", "from mpijob.cli import main; main()"]
 TEAM, TEAM_OPERATOR = "team", "team-operator"
-JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
 EVER = {"fake.mpijob.dev/runs-for": "ever"}
-
-
-@dataclass(frozen=True)
-class Site:
-    """A cluster with fake nodes, and a person with every right to it."""
-
-    cluster: Cluster
-    api: Api
-    folder: Path
-    running: ExitStack
-
-    def mpijob(self, *words):
-        """Type a command; return its exit code and what it printed."""
-        environment = {**os.environ, "KUBECONFIG": self.cluster.kubeconfig}
-        done = subprocess.run(
-            [*MPIJOB, *words],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=90,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    def operator(self, namespace):
-        """Run the operator that is installed in a namespace, as it would run in its pod."""
-        accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts/{NAME}/token"
-        token = self.api.create(accounts, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
-        kubeconfig = write_kubeconfig(
-            self.folder / f"{namespace}.kubeconfig",
-            url=self.cluster.url,
-            ca=Path(self.cluster.ca),
-            user={"token": token},
-        )
-        deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-        told = self.api.read(f"{deployments}/{NAME}")["spec"]["template"]["spec"]["containers"][0]
-        # Nobody probes it here, and two of them share the machine's ports.
-        ports = ["--health-port=0", "--monitoring-port=0"]
-        process = Process(
-            f"operator-{namespace}",
-            [*MPIJOB, *told["args"], *ports],
-            self.folder / f"operator-{namespace}.log",
-            environment={"KUBECONFIG": str(kubeconfig)},
-        )
-        self.running.callback(process.stop)
-        leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-        self.api.until(leases, lambda lease: lease["spec"].get("holderIdentity"))
-        return process
-
-    def user(self, namespace):
-        """Return what the audit log calls the operator of a namespace."""
-        return f"system:serviceaccount:{namespace}:{NAME}"
-
-    def children(self, namespace, job):
-        """Return the names of all that a job made, by kind."""
-        found = {}
-        for kind, path in CHILDREN.items():
-            items = self.api.read(path.format(namespace))["items"]
-            owned = [item["metadata"]["name"] for item in items if _job_of(item) == job]
-            if owned:
-                found[kind] = sorted(owned)
-        return found
-
-
-CHILDREN = {
-    "services": "/api/v1/namespaces/{}/services",
-    "configmaps": "/api/v1/namespaces/{}/configmaps",
-    "secrets": "/api/v1/namespaces/{}/secrets",
-    "pods": "/api/v1/namespaces/{}/pods",
-    "jobs": "/apis/batch/v1/namespaces/{}/jobs",
-}
-
-
-def _job_of(item):
-    owners = item["metadata"].get("ownerReferences", ())
-    return next((owner["name"] for owner in owners if owner["kind"] == "MPIJob"), None)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A cluster of this module's own."""
-    folder = tmp_path_factory.mktemp("site")
-    with ExitStack() as running:
-        try:
-            plane = running.enter_context(ControlPlane(folder / "plane", options=[GUARDED]))
-            binaries = running.enter_context(fake_nodes(plane, 2))
-        except Unavailable as lacking:
-            pytest.skip(f"no real control plane: {lacking}")
-        cluster = replace(plane.cluster, binaries={**plane.cluster.binaries, **binaries})
-        api = running.enter_context(cluster.api())
-        yield Site(cluster, api, folder, running)
+    try:
+        with brought_up(tmp_path_factory.mktemp("site"), options=[GUARDED]) as there:
+            yield there
+    except Unavailable as lacking:
+        pytest.skip(f"no real control plane: {lacking}")
 
 
 @pytest.fixture(scope="module")
@@ -136,14 +43,7 @@ def installed(site):
 @pytest.fixture(scope="module")
 def user_space(site, installed):
     """A namespace of somebody who uses MPIJobs."""
-    return _space(site.api, "somebody")
-
-
-def _space(api, name):
-    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
-    accounts = f"/api/v1/namespaces/{name}/serviceaccounts"
-    api.until(accounts, lambda found: found["metadata"]["name"] == "default")
-    return name
+    return site.space("somebody")
 
 
 def _job(name, workers=2, *, annotations=None, **run_policy):
@@ -168,11 +68,6 @@ def _is(state, ready=None):
         return status.get("state") == state and ready in (None, status.get("ready"))
 
     return so
-
-
-def _until(site, namespace, name, is_so):
-    query = {"fieldSelector": f"metadata.name={name}"}
-    return site.api.until(JOBS.format(namespace), is_so, **query)
 
 
 # What is installed.
@@ -228,7 +123,7 @@ RBAC, REVIEW = "rbac.authorization.k8s.io", "authorization.k8s.io/v1"
 def succeeded(site, user_space):
     """A job that ran to its end, and its children."""
     site.api.create(JOBS.format(user_space), _job("pi"))
-    job = _until(site, user_space, "pi", _is("Succeeded"))
+    job = site.until(user_space, "pi", _is("Succeeded"))
     return job, site.children(user_space, "pi")
 
 
@@ -237,14 +132,14 @@ def resumed(site, user_space):
     """The states of a job that was made suspended, let run, held, and let run again."""
     path = f"{JOBS.format(user_space)}/held"
     site.api.create(JOBS.format(user_space), _job("held", annotations=EVER, suspend=True))
-    seen = [_until(site, user_space, "held", _is("Suspended", "0/2"))]
+    seen = [site.until(user_space, "held", _is("Suspended", "0/2"))]
     for suspend, so in (
         (False, _is("Running", "2/2")),
         (True, _is("Suspended", "0/2")),
         (False, _is("Running", "2/2")),
     ):
         site.api.merge(path, {"spec": {"runPolicy": {"suspend": suspend}}})
-        seen.append(_until(site, user_space, "held", so))
+        seen.append(site.until(user_space, "held", so))
     return seen
 
 
@@ -253,11 +148,11 @@ def scaled(site, user_space):
     """The children of a job that was scaled up and down."""
     path = f"{JOBS.format(user_space)}/elastic"
     site.api.create(JOBS.format(user_space), _job("elastic", annotations=EVER))
-    _until(site, user_space, "elastic", _is("Running", "2/2"))
+    site.until(user_space, "elastic", _is("Running", "2/2"))
     for count in (3, 1):
         fields = {"mpiReplicaSpecs": {"Worker": {"replicas": count}}}
         site.api.merge(path, {"spec": fields})
-        _until(site, user_space, "elastic", _is("Running", f"{count}/{count}"))
+        site.until(user_space, "elastic", _is("Running", f"{count}/{count}"))
     return site.children(user_space, "elastic")
 
 
@@ -274,11 +169,11 @@ def mended(site, user_space, scaled):
 def tidied(site, user_space):
     """What is left of a job whose time to live ran out."""
     site.api.create(JOBS.format(user_space), _job("brief", ttlSecondsAfterFinished=1))
-    job = _until(site, user_space, "brief", _is("Succeeded"))
+    job = site.until(user_space, "brief", _is("Succeeded"))
     for path in CHILDREN.values():
         collection = path.format(user_space)
         for item in site.api.read(collection)["items"]:
-            if _job_of(item) == "brief":
+            if job_of(item) == "brief":
                 site.api.until_gone(collection, item["metadata"]["name"])
     return job["status"]["state"], site.children(user_space, "brief")
 
@@ -313,7 +208,7 @@ def adopted(site, user_space):
     started = {"status": {"startTime": made["metadata"]["creationTimestamp"]}}
     site.api.merge(f"{CHILDREN['jobs'].format(user_space)}/old-launcher/status", started)
     site.api.merge(f"{jobs}/old", {"spec": {"runPolicy": {"managedBy": None}}})
-    _until(site, user_space, "old", _is("Running"))
+    site.until(user_space, "old", _is("Running"))
     return {
         kind: site.api.read(f"{CHILDREN[kind].format(user_space)}/{name}")["metadata"]["labels"]
         for kind, name in bodies
@@ -330,7 +225,7 @@ def blocked(site, user_space):
     pods = CHILDREN["pods"].format(user_space)
     site.api.create(pods, {"metadata": {"name": "late-worker-0"}, "spec": pod})
     site.api.create(JOBS.format(user_space), _job("late"))
-    return _until(site, user_space, "late", _is("Blocked"))
+    return site.until(user_space, "late", _is("Blocked"))
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +233,7 @@ def deleted(site, user_space):
     """What is left of a running job that was deleted."""
     jobs = JOBS.format(user_space)
     site.api.create(jobs, _job("short", annotations=EVER))
-    _until(site, user_space, "short", _is("Running"))
+    site.until(user_space, "short", _is("Running"))
     there = site.children(user_space, "short")
     site.api.delete(f"{jobs}/short")
     for kind, found in there.items():
@@ -430,7 +325,7 @@ def test_every_right_is_used_and_no_other_is_needed(site):
 @pytest.fixture(scope="module")
 def team(site, installed):
     """A namespace with an operator of its own, and what was said when it was installed."""
-    _space(site.api, TEAM)
+    site.space(TEAM)
     words = ["install", f"--namespace={TEAM_OPERATOR}", f"--watch-namespace={TEAM}"]
     refusal = site.mpijob(*words)
     code, _, complaint = site.mpijob(*words, "--force", "--wait")
@@ -447,7 +342,7 @@ def test_an_operator_for_all_is_in_the_way_of_one_for_a_team(team):
 def test_the_operator_of_a_team_sees_its_namespace_alone(site, team):
     rows = [row for row in site.cluster.requests() if row.user == site.user(TEAM_OPERATOR)]
     site.api.create(JOBS.format(TEAM), _job("ours"))
-    _until(site, TEAM, "ours", _is("Succeeded"))
+    site.until(TEAM, "ours", _is("Succeeded"))
     assert ({row.namespace for row in rows}, {row.code for row in rows if row.code >= 400}) <= (
         {TEAM, TEAM_OPERATOR},
         {404},

@@ -4,53 +4,13 @@ Kueue itself is not here: its writes are made as it makes them, each in one requ
 reads is read. The same story in more detail is in tests/engine/test_kueue.py.
 """
 
-import sys
 from copy import deepcopy
 
-import pytest
+from harness.fake_site import JOBS
 
-from harness.processes import Process
-from mpijob.api.crd import definition
-
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-APPLY = "application/apply-patch+yaml"
-JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
 LAUNCHERS = "/apis/batch/v1/namespaces/{}/jobs"
 PODS = "/api/v1/namespaces/{}/pods"
-MPIJOB = [sys.executable, "-c", "from mpijob.cli import main; main()"]
 PODSET = "kueue.x-k8s.io/podset"
-
-
-@pytest.fixture(scope="module")
-def defined(cluster):
-    """The cluster, knowing MPIJobs."""
-    crd = definition()
-    name = crd["metadata"]["name"]
-    query = {"fieldManager": "test-kueue", "force": "true"}
-    with cluster.api("test-kueue") as api:
-        path = f"{DEFINITIONS}/{name}"
-        api.did(api.ask("PATCH", path, crd, content_type=APPLY, query=query))
-        api.until(DEFINITIONS, _is_established, fieldSelector=f"metadata.name={name}")
-    return cluster
-
-
-def _is_established(crd):
-    rows = crd.get("status", {}).get("conditions") or ()
-    return any((row["type"], row["status"]) == ("Established", "True") for row in rows)
-
-
-@pytest.fixture
-def operator(defined, namespace, tmp_path):
-    """An operator that looks after the test's namespace."""
-    flags = [f"--namespace={namespace}", f"--lock-namespace={namespace}", "--health-port=0"]
-    running = Process(
-        "operator",
-        [*MPIJOB, "operator", *flags],
-        tmp_path / "operator.log",
-        environment={"KUBECONFIG": defined.kubeconfig},
-    )
-    yield running
-    running.stop()
 
 
 def job():

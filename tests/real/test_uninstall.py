@@ -100,9 +100,8 @@ def test_jobs_go_only_when_that_is_said_twice(bare, typed, installed):
 
 def test_said_twice_the_definition_and_all_jobs_go(bare, typed, installed):
     typed("uninstall", "--delete-jobs", "--yes")
-    path, _, name = DEFINITION.rpartition("/")
-    bare.until_gone(path, name)
-    assert not _is_there(bare, JOBS)
+    bare.until_unknown(JOBS)
+    assert not _is_there(bare, DEFINITION)
 
 
 def test_where_there_is_nothing_to_uninstall_it_says_so(typed):

@@ -6,11 +6,14 @@ It knows nothing of the client under test, retries nothing, and hides no answer.
 import contextlib
 import http.client
 import json
+import math
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -118,7 +121,7 @@ class Api:
         content_type: str = JSON,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request and return the answer, whatever it is.
+        """Send one request and return the answer, whatever it is. Bytes go out as they are.
 
         Raises:
             OSError: There was no answer.
@@ -126,7 +129,7 @@ class Api:
         if self._kept is None:
             self._kept = self._connection()
         full = f"{path}?{urlencode(query)}" if query else path
-        sent = None if body is None else json.dumps(body)
+        sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
         try:
             self._kept.request(verb, full, sent, {**self._headers, "Content-Type": content_type})
             answer = self._kept.getresponse()
@@ -143,17 +146,29 @@ class Api:
             raise Unwanted(f"{answer.code} {answer.message or answer.body}")
         return answer.body
 
+    def patiently(self, verb: str, path: str, body: Any = None, **more: Any) -> Any:
+        """Return what the server answers at last: told to come again later, this does.
+
+        So it is for a moment after a definition has changed. Raises Unwanted where it says no.
+        """
+        for _ in range(_LIMIT_S):
+            answer = self.ask(verb, path, body, **more)
+            if answer.code != http.client.TOO_MANY_REQUESTS:
+                break
+            threading.Event().wait(answer.body["details"]["retryAfterSeconds"])
+        return self.did(answer)
+
     def read(self, path: str, **query: str) -> Any:
         """Return what is at `path`. Raises Unwanted where the server says no."""
-        return self.did(self.ask("GET", path, query=query or None))
+        return self.patiently("GET", path, query=query or None)
 
     def create(self, path: str, manifest: Object) -> Any:
         """Create an object in the collection `path` and return it."""
-        return self.did(self.ask("POST", path, manifest))
+        return self.patiently("POST", path, manifest)
 
     def merge(self, path: str, fields: Object) -> Any:
         """Merge fields into the object at `path` and return it."""
-        return self.did(self.ask("PATCH", path, fields, content_type=MERGE))
+        return self.patiently("PATCH", path, fields, content_type=MERGE)
 
     def delete(self, path: str, **options: Any) -> Any:
         """Delete the object at `path`; one that is gone already is no fault."""
@@ -184,32 +199,39 @@ class Api:
         Raises:
             TimeoutError: None was for `limit_s` seconds; it tells what was seen last.
         """
-        listed = self.read(path, **query)
-        seen: deque[Object] = deque(listed["items"], maxlen=3)
-        for item in listed["items"]:
-            if is_so(item):
-                return dict(item)
-        since = listed["metadata"]["resourceVersion"]
-        with self.watch(path, since=since, limit_s=limit_s, **query) as watch:
-            for event in watch:
+        seen: deque[Object] = deque(maxlen=3)
+        for event in self._changes(path, limit_s, query):
+            if event is not None and event.type != "DELETED":
                 seen.append(event.object)
-                if event.type != "DELETED" and is_so(event.object):
+                if is_so(event.object):
                     return event.object
         shown = "\n".join(json.dumps(_told(item)) for item in seen)
         raise TimeoutError(f"{path}: not so within {limit_s} s; last seen:\n{shown}")
 
     def until_gone(self, path: str, name: str, *, limit_s: int = _LIMIT_S) -> None:
         """Return once the collection `path` has no object of that name."""
-        field = {"fieldSelector": f"metadata.name={name}"}
-        listed = self.read(path, **field)
-        if not listed["items"]:
-            return
-        since = listed["metadata"]["resourceVersion"]
-        with self.watch(path, since=since, limit_s=limit_s, **field) as watch:
-            for event in watch:
-                if event.type == "DELETED":
-                    return
+        there = False
+        for event in self._changes(path, limit_s, {"fieldSelector": f"metadata.name={name}"}):
+            if event is None and not there:
+                return
+            there = event is not None and event.type != "DELETED"
+            if event is not None and not there:
+                return
         raise TimeoutError(f"{path}/{name} is still there after {limit_s} s")
+
+    def _changes(self, path: str, limit_s: int, query: Mapping[str, str]) -> Iterator[Event | None]:
+        """Yield what is there as if it were added, None, and every change; and so on anew.
+
+        A watch that the server ends early, as it does where a definition changes, is begun again.
+        """
+        ends_at = time.monotonic() + limit_s
+        while (left_s := math.ceil(ends_at - time.monotonic())) > 0:
+            listed = self.read(path, **query)
+            yield from (Event("ADDED", item) for item in listed["items"])
+            yield None
+            since = listed["metadata"]["resourceVersion"]
+            with self.watch(path, since=since, limit_s=left_s, **query) as watch:
+                yield from takewhile(lambda event: event.type != "ERROR", watch)
 
     def answers(self, path: str) -> bool:
         """Whether the server is there and answers `path` with a yes."""
@@ -219,11 +241,19 @@ class Api:
 
     def until_answers(self, path: str, limit_s: float = _LIMIT_S) -> None:
         """Return once the server answers `path` with a yes: kinds just defined take a moment."""
+        self._until(lambda: self.answers(path), f"{path}: no good answer", limit_s)
+
+    def until_unknown(self, path: str, limit_s: float = _LIMIT_S) -> None:
+        """Return once there is nothing at `path`: kinds that went are served for a moment yet."""
+        missing = http.client.NOT_FOUND
+        self._until(lambda: self.ask("GET", path).code == missing, f"{path} is there yet", limit_s)
+
+    def _until(self, is_so: Callable[[], bool], otherwise: str, limit_s: float) -> None:
         moment = threading.Event()
         for _ in range(int(limit_s / _PAUSE_S)):
-            if self.answers(path) or moment.wait(_PAUSE_S):
+            if is_so() or moment.wait(_PAUSE_S):
                 return
-        raise TimeoutError(f"{path}: no good answer within {limit_s:.0f} s")
+        raise TimeoutError(f"{otherwise} after {limit_s:.0f} s")
 
     def _connection(self, limit_s: float = _LIMIT_S) -> http.client.HTTPSConnection:
         host, port = self._place
