@@ -35,7 +35,12 @@ CASES = {
 
 @pytest.mark.parametrize(("there", "want"), CASES.values(), ids=CASES)
 def test_whose_it_is(there, want):
-    assert (is_stray(there), adoptable(there, JOB)) == want
+    assert (is_stray(there), adoptable(Kind.SERVICE, there, JOB)) == want
+
+
+@pytest.mark.parametrize("kind", [Kind.POD, Kind.POD_GROUP])
+def test_what_is_watched_without_our_label_is_not_given_it(kind):
+    assert not adoptable(kind, child(), JOB)
 
 
 @pytest.mark.parametrize("kind", [Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET])

@@ -8,6 +8,9 @@ from mpijob.core.job import Identity, Manifest
 from mpijob.core.plan import Kind
 
 _LABEL: Mapping[str, Any] = {"metadata": {"labels": {names.CHILD_LABEL: "true"}}}
+#: The kinds that are watched by our label. Pods are watched by a label that every operator gives
+#: them, and PodGroups, which have none, all of them.
+_LABELLED = (Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET, Kind.JOB)
 
 
 def adoption(kind: Kind) -> Manifest:
@@ -21,10 +24,10 @@ def adoption(kind: Kind) -> Manifest:
     return _LABEL
 
 
-def adoptable(there: Manifest, job: Identity) -> bool:
+def adoptable(kind: Kind, there: Manifest, job: Identity) -> bool:
     """Say whether an object is controlled by `job`, and not yet under our watch."""
     owner = _controller(there)
-    return owner.get("uid") == job.uid and _is_unlabelled(there)
+    return kind in _LABELLED and owner.get("uid") == job.uid and _is_unlabelled(there)
 
 
 def is_stray(there: Manifest) -> bool:

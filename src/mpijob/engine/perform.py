@@ -130,13 +130,14 @@ async def _meet(ref: Ref, job: Identity, hands: Hands) -> None:
     """Look at what stands under a child's name.
 
     A child of ours may stand there unseen: another operator made it, without the label by which
-    children are watched. It gets that label, and is seen from then on. Pods are watched by a label
-    that every operator gives them.
+    children are watched. It gets that label, and is seen from then on.
     """
     there = await hands.objects.get(ref)
     hands.meet(ref.kind, there)
-    if ref.kind is not Kind.POD and adoptable(there, job):
-        hands.learn(ref.kind, await hands.objects.patch(ref, adoption(ref.kind)))
+    if adoptable(ref.kind, there, job):
+        version = version_of(there)
+        told = await hands.objects.patch(ref, adoption(ref.kind), version=version)
+        hands.learn(ref.kind, told)
 
 
 async def _mint(step: MintSecret, job: Identity, hands: Hands) -> None:
