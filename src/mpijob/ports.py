@@ -1,9 +1,8 @@
 """What the engine needs of the outside, as protocols; tests/contract holds adapters to them."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mpijob.core.config import KeyType
 from mpijob.core.job import Key, Manifest
@@ -48,8 +47,7 @@ class ChangeType(StrEnum):
     SYNCED = "SYNCED"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One change of one object, with the object as it is now (or was last, where DELETED).
 
     `manifest` is JSON: a mapping, or the bytes that came over the wire, which the engine's cache

@@ -223,7 +223,7 @@ def test_a_finished_job_counts_its_failed_launcher_pods():
 
 def test_a_restart_records_the_first_cause():
     first = worker(1, PodPhase.FAILED, containers=ended(137, "OOMKilled", "last words"))
-    late = replace(ended(1)[0], ended_at=LATER)
+    late = ended(1)[0]._replace(ended_at=LATER)
     second = worker(0, PodPhase.FAILED, containers=(late,))
     cause = told(running(job(), workers=(second, first))).failure
     assert (cause.pod, cause.exit_code, cause.reason, cause.message, cause.node) == (

@@ -212,22 +212,22 @@ def _decoded(manifest: Manifest | bytes, shape: type[T]) -> T:
 
 def _filed(meta: _Meta, view: Child | int) -> Seen:
     owner = _controller(meta)
-    return Seen(
-        Key(meta.namespace, meta.name),
-        view,
-        owner.kind if owner else "",
-        owner.name if owner else "",
-        (meta.labels or {}).get(names.JOB_NAME_LABEL, ""),
-    )
+    job_name = meta.labels.get(names.JOB_NAME_LABEL, "") if meta.labels else ""
+    return Seen(Key(meta.namespace, meta.name), view, owner.kind, owner.name, job_name)
 
 
-def _controller(meta: _Meta) -> _Owner | None:
-    return next((owner for owner in meta.owner_references or () if owner.controller), None)
+_NOBODY = _Owner()
+
+
+def _controller(meta: _Meta) -> _Owner:
+    for owner in meta.owner_references or ():
+        if owner.controller:
+            return owner
+    return _NOBODY
 
 
 def _identity(meta: _Meta) -> tuple[str, str, str, str]:
-    owner = _controller(meta)
-    return meta.name, meta.uid, owner.uid if owner else "", meta.resource_version
+    return meta.name, meta.uid, _controller(meta).uid, meta.resource_version
 
 
 def _service(wire: _Service) -> Seen:

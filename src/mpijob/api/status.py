@@ -105,7 +105,8 @@ def moment(time: datetime | None) -> datetime | None:
 
 def timestamp(time: datetime) -> str:
     """Return a UTC time as the wire writes it: RFC 3339, to the second, with a Z."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = time.astimezone(UTC).isoformat(timespec="seconds")
+    return text.replace("+00:00", "Z")
 
 
 def encode_status(status: JobStatus) -> Manifest:

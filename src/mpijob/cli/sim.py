@@ -37,10 +37,9 @@ def command(
     happens, the job must come to rest in the right place. Exits 1 where a history goes wrong, and
     names the command that plays it again.
     """
-    import logging
+    from mpijob.sim.process import prepare
 
-    # Lost answers are what this is about: the engine need not tell of them.
-    logging.getLogger("mpijob").setLevel(logging.CRITICAL)
+    prepare()
     if seed is not None:
         return _one(seed, trace=trace, shrink=shrink)
     if trace or shrink:
@@ -101,11 +100,10 @@ def _batches(seeds: range, jobs: int) -> Iterator[tuple[int, dict[int, str]]]:
 
 def _failures(batch: Sequence[int]) -> dict[int, str]:
     """Return what breaks in a batch; run in a process of its own."""
-    import logging
-
     from mpijob.sim.history import failures
+    from mpijob.sim.process import prepare
 
-    logging.getLogger("mpijob").setLevel(logging.CRITICAL)
+    prepare()
     return failures(batch)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from mpijob.cluster.kinds import RESOURCES
 from mpijob.core.job import Manifest
@@ -18,8 +19,7 @@ class ChangeType(StrEnum):
     DELETED = "DELETED"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One write: the object as it is at `version` (where DELETED: last was), and before."""
 
     type: ChangeType

@@ -34,6 +34,8 @@ def identity_problems(before: Manifest, wanted: Manifest) -> tuple[Problem, ...]
 
     What it leaves out it does not claim; what the server alone sets it may repeat.
     """
+    if wanted is before:
+        return ()
     claims = {name: wanted.get(name) for name in ("uid", *_DELETION)}
     if before.get("deletionTimestamp"):
         claims["deletionTimestamp"] = None

@@ -4,9 +4,9 @@ Source: `generateAPIPodStatus` and the conditions' builders, Kubernetes 1.36 (pk
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from mpijob.cluster.pod_facts import ENDED, condition
 from mpijob.cluster.times import stamp
@@ -53,8 +53,7 @@ def terminated(
     return {"terminated": told | ({"message": message} if message else {})}
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerStatus:
+class ContainerStatus(NamedTuple):
     """One row of a pod's container statuses. `state` is what `waiting` and its kin return."""
 
     name: str
@@ -86,12 +85,12 @@ class ContainerStatus:
 
     def now(self, state: Manifest, *, ready: bool = False) -> "ContainerStatus":
         """Return the row of the same container in another state."""
-        return replace(self, state=state, ready=ready)
+        return self._replace(state=state, ready=ready)
 
     def again(self, state: Manifest, restart_count: int) -> "ContainerStatus":
         """Return the row of a container that is started again, with its former end kept."""
         last = self.state if "terminated" in self.state else self.last_state
-        return replace(self, state=state, last_state=last, ready=False, restart_count=restart_count)
+        return self._replace(state=state, last_state=last, ready=False, restart_count=restart_count)
 
 
 def container_rows(pod: Manifest, key: str = "containers") -> tuple[ContainerStatus, ...]:
@@ -138,11 +137,7 @@ def status_of(pod: Manifest, report: Report, now: datetime) -> Manifest:
     Conditions that stay as they are keep their times, and those that are not the kubelet's stay.
     """
     old = pod.get("status", {})
-    status: dict[str, Any] = {
-        name: old[name]
-        for name in ("qosClass", "podIP", "podIPs", "hostIP", "hostIPs")
-        if name in old
-    }
+    status: dict[str, Any] = {name: old[name] for name in KEPT if name in old}
     status |= {
         "phase": report.phase,
         "conditions": _conditions(pod, report, now),
@@ -177,14 +172,12 @@ def _condition(pod: Manifest, type_: str, told: Told, now: datetime) -> Manifest
     true, reason, message = told
     was, status = condition(pod, type_), "True" if true else "False"
     at = stamp(now) if was is None or was["status"] != status else was["lastTransitionTime"]
-    texts = {"reason": reason, "message": message}
-    return {
-        "type": type_,
-        "status": status,
-        "lastProbeTime": None,
-        "lastTransitionTime": at,
-        **{name: text for name, text in texts.items() if text},
-    }
+    row = {"type": type_, "status": status, "lastProbeTime": None, "lastTransitionTime": at}
+    if reason:
+        row["reason"] = reason
+    if message:
+        row["message"] = message
+    return row
 
 
 def _initialisation(report: Report) -> Told:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from mpijob.core.status import JobStatus
 
@@ -49,9 +49,11 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """Where a job stands: one job a key, whatever came and went under it before."""
+class Key(NamedTuple):
+    """Where a job stands: one job a key, whatever came and went under it before.
+
+    Looked up so often that it is a tuple, as `Ref` is.
+    """
 
     namespace: str
     name: str

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from mpijob.core.job import Manifest, MPIJob, Rejected
 
@@ -76,8 +77,7 @@ class LauncherView(Child):
     node_selector: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerView:
+class ContainerView(NamedTuple):
     """One container of a pod (init containers too): how it waits, runs or has ended."""
 
     name: str

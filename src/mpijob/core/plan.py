@@ -9,6 +9,7 @@ it fails, and so a stale view can waste a step but do no harm.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from mpijob.core.job import Manifest
 from mpijob.core.status import JobStatus
@@ -44,8 +45,7 @@ class Phase(StrEnum):
     EXPIRED = "Expired"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
+class Ref(NamedTuple):
     """The address of one object."""
 
     kind: Kind

@@ -100,7 +100,6 @@ def _acts(
     config: Config,
 ) -> tuple[Stage, ...]:
     """Return the stages that bring the children to where the phase wants them."""
-    setup = _setup(job, observed, config)
     match phase:
         case Phase.DELETING | Phase.ELSEWHERE | Phase.INVALID | Phase.BLOCKED:
             return ()
@@ -109,17 +108,23 @@ def _acts(
         case Phase.FINISHED:
             return _finish(job, observed)
         case Phase.SUSPENDED:
-            return _stages(
-                _plumb(job, observed, setup, config),
-                converge.held_launcher(job, observed, setup, config),
-                (*converge.all_workers(job, observed), *converge.pod_group_gone(job, observed)),
-            )
+            return _suspend(job, observed, config)
         case Phase.RESTARTING:
             return _restart(job, observed, now, config)
         case Phase.ACTIVE:
             return _run(job, observed, status, now, config)
         case _:
             assert_never(phase)
+
+
+def _suspend(job: MPIJob, observed: Observed, config: Config) -> tuple[Stage, ...]:
+    """Hold the launcher, and let the workers and their gang go."""
+    setup = _setup(job, observed, config)
+    return _stages(
+        _plumb(job, observed, setup, config),
+        converge.held_launcher(job, observed, setup, config),
+        (*converge.all_workers(job, observed), *converge.pod_group_gone(job, observed)),
+    )
 
 
 def _run(

@@ -28,7 +28,8 @@ def next_status(observed: Observed, now: datetime) -> JobStatus:
     job = observed.job
     if job.status.finished:
         # mpi-operator's evicted jobs have none, and so would never be cleaned up.
-        return replace(job.status, completed_at=job.status.completed_at or now)
+        ended = job.status.completed_at is not None
+        return job.status if ended else replace(job.status, completed_at=now)
     if isinstance(job, Rejected):
         text = event_message(job.problems)
         return _set(job.status, ConditionType.INVALID, "ValidationError", text, now)
@@ -45,8 +46,8 @@ def next_status(observed: Observed, now: datetime) -> JobStatus:
     else:
         status = _living(job, observed, _begun(job, status, now), now)
     # It changes with the counts alone, so that it costs no write of its own.
-    running = status.worker.active if status.worker else 0
-    return replace(status, ready=f"{running}/{job.worker_count}")
+    ready = f"{status.worker.active if status.worker else 0}/{job.worker_count}"
+    return status if status.ready == ready else replace(status, ready=ready)
 
 
 def _begun(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:
@@ -54,24 +55,25 @@ def _begun(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:
     if job.suspended:
         status = _set(status, ConditionType.SUSPENDED, "MPIJobSuspended", "MPIJob suspended", now)
         status = status.without_condition(ConditionType.RESTARTING)
-        return replace(status, started_at=None)
+        return status if status.started_at is None else replace(status, started_at=None)
     if status.condition(ConditionType.SUSPENDED) is not None:
         status = _unset(status, ConditionType.SUSPENDED, "MPIJobResumed", "MPIJob resumed", now)
-    return replace(status, started_at=status.started_at or now)
+    return status if status.started_at is not None else replace(status, started_at=now)
 
 
 def _counted(job: MPIJob, observed: Observed, status: JobStatus) -> JobStatus:
-    launcher = observed.launcher
-    workers = [pod for pod in observed.workers if pod.owner_uid == job.uid]
-    return replace(
-        status,
-        launcher=_launcher_count(launcher, observed.launcher_pods) if launcher else status.launcher,
-        worker=ReplicaCount(
-            active=_in_phase(workers, PodPhase.RUNNING),
-            succeeded=_in_phase(workers, PodPhase.SUCCEEDED),
-            failed=_in_phase(workers, PodPhase.FAILED),
-        ),
+    seen, launcher = observed.launcher, status.launcher
+    if seen is not None:
+        launcher = _launcher_count(seen, observed.launcher_pods)
+    phases = [pod.phase for pod in observed.workers if pod.owner_uid == job.uid]
+    worker = ReplicaCount(
+        active=phases.count(PodPhase.RUNNING),
+        succeeded=phases.count(PodPhase.SUCCEEDED),
+        failed=phases.count(PodPhase.FAILED),
     )
+    if (launcher, worker) == (status.launcher, status.worker):
+        return status
+    return replace(status, launcher=launcher, worker=worker)
 
 
 def _launcher_count(launcher: LauncherView, pods: Iterable[PodView]) -> ReplicaCount:
@@ -249,10 +251,14 @@ def _said(job: MPIJob) -> str:
 def _set(
     status: JobStatus, type_: ConditionType, reason: str, message: str, now: datetime
 ) -> JobStatus:
+    if status.says(type_, true=True, reason=reason):
+        return status
     return status.with_condition(Condition(type_, True, reason, message, now, now))
 
 
 def _unset(
     status: JobStatus, type_: ConditionType, reason: str, message: str, now: datetime
 ) -> JobStatus:
+    if status.says(type_, true=False, reason=reason):
+        return status
     return status.with_condition(Condition(type_, False, reason, message, now, now))

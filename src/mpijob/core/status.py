@@ -95,12 +95,20 @@ class JobStatus:
 
     def condition(self, type_: ConditionType) -> Condition | None:
         """Return the condition of that type, or None where it was never set."""
-        return next((c for c in self.conditions if c.type is type_), None)
+        for row in self.conditions:
+            if row.type is type_:
+                return row
+        return None
 
     def is_true(self, type_: ConditionType) -> bool:
         """Say whether the condition of that type is set and true."""
         found = self.condition(type_)
         return found is not None and found.true
+
+    def says(self, type_: ConditionType, *, true: bool, reason: str) -> bool:
+        """Say whether the condition of that type is set, with this truth and for this reason."""
+        found = self.condition(type_)
+        return found is not None and found.true is true and found.reason == reason
 
     @property
     def finished(self) -> bool:
@@ -131,9 +139,9 @@ class JobStatus:
 
         Source: `setCondition`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller_status.go).
         """
-        old = self.condition(new.type)
-        if old is not None and (old.true, old.reason) == (new.true, new.reason):
+        if self.says(new.type, true=new.true, reason=new.reason):
             return self
+        old = self.condition(new.type)
         if old is not None and old.true == new.true:
             new = replace(new, changed_at=old.changed_at)
         kept = tuple(c for c in self.conditions if c.type is not new.type)
@@ -141,5 +149,6 @@ class JobStatus:
 
     def without_condition(self, type_: ConditionType) -> Self:
         """Return this status without the condition of that type."""
-        kept = tuple(c for c in self.conditions if c.type is not type_)
-        return self if len(kept) == len(self.conditions) else replace(self, conditions=kept)
+        if self.condition(type_) is None:
+            return self
+        return replace(self, conditions=tuple(c for c in self.conditions if c.type is not type_))

@@ -41,7 +41,10 @@ class Audit:
 
     def life(self, uid: str) -> Life:
         """Return what is known of a job."""
-        return self._lives.setdefault(uid, Life())
+        found = self._lives.get(uid)
+        if found is None:
+            found = self._lives[uid] = Life()
+        return found
 
     def see(self, change: Change) -> None:
         """Take in one change. Raises Broken where it must not be."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from mpijob.core.config import Config, Gang, Transport
 from mpijob.core.plan import Kind, Ref
@@ -47,8 +47,7 @@ _WORLD_FAULTS = ("gap", "travel", "rivals", "conflict", "theft", "stranger", "le
 _URGENCY = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One move: who, after which pause, and the seed of all that is drawn in it.
 
     Dice of its own let a history be made smaller without its other turns becoming others.
@@ -102,7 +101,8 @@ def play(written: Script, practice: Practice | None = None, told: Tell | None = 
     for index, turn in enumerate(written.turns):
         world.wait(turn.pause_s)
         world.dice.seed(turn.dice)
-        world.say("", f"turn {index} of {turn.move}, at {world.now:%H:%M:%S}")
+        if told is not None:
+            told("", f"turn {index} of {turn.move}, at {world.now:%H:%M:%S}")
         move(world, turn.move)
     world.dice.seed(written.calm_dice)
     prepare_calm(world)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mpijob.api import v2beta1
 from mpijob.cluster.job_status import FINAL, end_of
 from mpijob.cluster.owners import controller, controller_uid
 from mpijob.cluster.pod_facts import ENDED, phase
@@ -100,7 +99,7 @@ def check(world: World) -> None:
     plan = world.practice.decide(observed, world.now, world.config)
     if plan.stages:
         raise Broken(f"at rest, but there is something to do: {plan.steps}")
-    match v2beta1.job(job):
+    match world.readings.job(job):
         case Rejected() as rejected:
             if rejected.managed_by != user.MULTI_KUEUE:
                 _check_rejected(rejected)
@@ -216,7 +215,7 @@ def is_comparable(world: World) -> bool:
     job = world.job
     if job is None or strangers(world.store):
         return False
-    found = v2beta1.job(job)
+    found = world.readings.job(job)
     if isinstance(found, Rejected) or found.suspended == found.status.finished:
         return False
     failed = found.status.condition(ConditionType.FAILED)
@@ -228,7 +227,7 @@ def picture(world: World) -> dict[str, Any]:
     job = world.job
     if job is None:
         return {}
-    status = v2beta1.job(job).status
+    status = world.readings.job(job).status
     told = {row.type.value: row.reason.partition("/")[0] for row in status.conditions if row.true}
     uid = job["metadata"]["uid"]
     children = sorted(f"{ref.kind} {ref.name}" for ref in owned(world.store, uid))

@@ -14,7 +14,8 @@ def elastic(job: MPIJob) -> bool:
 
     The annotation decides; without it, a launcher whose command names the discovery script does.
     """
-    guess = any(hint in word for word in _words(job) for hint in _HINTS)
+    command = "\n".join(_words(job))
+    guess = any(hint in command for hint in _HINTS)
     return options.switched(job.identity.annotations, options.ELASTIC, default=guess)
 
 
