@@ -301,3 +301,43 @@ def test_a_server_that_does_not_answer_is_named(site):
     file = _kubeconfig(site, "dead", "token", "https://127.0.0.1:1")
     code, _, complaint = site.mpijob("--kubeconfig", file, "get")
     assert (code, "https://127.0.0.1:1" in complaint) == (1, True)
+
+
+# The doctor.
+
+
+@pytest.fixture(scope="module")
+def doctor(site):
+    """What the doctor says to somebody who sees everything."""
+    code, said, _ = site.mpijob("doctor", "--operator-namespace", site.namespace, "-o", "json")
+    return code, {row["name"]: row for row in json.loads(said)}
+
+
+def test_the_doctor_knows_the_server(site, doctor):
+    found = doctor[1]["server"]["found"]
+    version = site.api.read("/version")["gitVersion"]
+    assert found == f"Kubernetes {version}"
+
+
+def test_the_doctor_finds_who_leads(site, doctor):
+    found = doctor[1]["lease"]
+    assert (found["health"], found["found"].split(" ")[0]) == (
+        "ok",
+        f"{site.namespace}/mpi-operator",
+    )
+
+
+def test_the_doctor_counts_the_gpus(doctor):
+    assert doctor[1]["gpus"]["found"] == "40 nvidia.com/gpu"
+
+
+def test_the_doctor_tells_a_stranger_of_rights_that_are_missing(site, stranger):
+    code, said, _ = site.mpijob("--kubeconfig", stranger, "doctor", "-o", "json")
+    found = {row["name"]: row["health"] for row in json.loads(said)}
+    assert (code, found["rights"], found["nodes"]) == (1, "broken", "ok")
+
+
+def test_the_doctor_tells_of_a_server_that_does_not_answer(site):
+    file = _kubeconfig(site, "dead", "token", "https://127.0.0.1:1")
+    code, said, _ = site.mpijob("--kubeconfig", file, "doctor")
+    assert (code, said.startswith("broken  server")) == (1, True)

@@ -45,7 +45,8 @@ SECTIONS = {
         "mpijob.cli.operator": "Look after the MPIJobs of a cluster, until told to stop.",
     },
     "This machine": {
-        "mpijob.cli.doctor": "Say what this machine can run, and what to do about what it cannot.",
+        "mpijob.cli.doctor": "Say what this machine, or a cluster, can run, and what to do about "
+        "what it cannot.",
         "mpijob.cli.version": "Print the version of mpijob, of the job API and of Python.",
         "mpijob.cli.completion": "Print the script that completes mpijob's words in a shell.",
     },
