@@ -213,3 +213,40 @@ def test_an_answer_about_another_object_of_that_name_is_news():
     successor = {**LAUNCHER, "metadata": {**LAUNCHER["metadata"], "uid": "successor"}}
     cache.learn(Kind.JOB, at("11", successor))
     assert cache.observed(PI).launcher.uid == "successor"
+
+
+THEIRS = {"kind": "Service", "metadata": meta("pi")}
+SERVICE = Ref(Kind.SERVICE, "default", "pi")
+
+
+def met():
+    cache, _ = fill(mpi_job())
+    cache.meet(PI, Kind.SERVICE, THEIRS)
+    return cache
+
+
+def test_what_was_met_is_asked_for_again():
+    assert met().met(PI) == (SERVICE,)
+
+
+def test_what_a_watch_tells_of_is_not_asked_for():
+    cache, _ = fill(THEIRS, cache=met())
+    assert cache.met(PI) == ()
+
+
+def test_what_a_watch_told_of_before_is_not_asked_for():
+    cache, _ = fill(mpi_job(), THEIRS)
+    cache.meet(PI, Kind.SERVICE, THEIRS)
+    assert cache.met(PI) == ()
+
+
+def test_what_was_met_and_is_missed_is_not_seen():
+    cache = met()
+    cache.miss(PI, SERVICE)
+    assert (cache.observed(PI).service, cache.met(PI)) == (None, ())
+
+
+def test_a_job_that_is_gone_has_met_nothing():
+    cache = met()
+    cache.apply(Kind.MPI_JOB, Change(ChangeType.DELETED, mpi_job()))
+    assert cache.met(PI) == ()

@@ -52,7 +52,7 @@ def run(*stages, store=None, learned=None):
         Config(),
         lambda kind, manifest: learn(manifest),
         lambda ref, uid: learn(ref),
-        lambda kind, manifest: learn(manifest),
+        lambda job, kind, manifest: learn(manifest),
     )
     asyncio.run(perform(Plan(stages), JOB, hands, NOON))
     return store

@@ -106,7 +106,7 @@ def random_names(_):
                 return step
             name = f"{step.ref.name}-{next(serial)}"
             metadata = {**step.manifest["metadata"], "name": name}
-            ref = replace(step.ref, name=name)
+            ref = step.ref._replace(name=name)
             return Create(ref, {**step.manifest, "metadata": metadata})
 
         return with_steps(plan, renamed)
@@ -129,7 +129,7 @@ def counts_instead_of_names(_):
             short[0] -= 1
             name = names.worker(observed.job.name, seen + short[0])
             metadata = {**step.manifest["metadata"], "name": name}
-            return Create(replace(step.ref, name=name), {**step.manifest, "metadata": metadata})
+            return Create(step.ref._replace(name=name), {**step.manifest, "metadata": metadata})
 
         return with_steps(plan, counted)
 
@@ -513,6 +513,11 @@ def remembers_the_gone(_):
 
 #: The mistakes, each with a seed in which it is caught. Where what is drawn changes, that seed may
 #: tell another history: then the search for one takes longer, and this file tells the new ones.
+def never_asks_again(patch):
+    """Remember for ever what once stood under a name: no watch tells when it goes."""
+    patch.setattr(Cache, "met", lambda self, job: ())
+
+
 MISTAKES = {
     status_last: 0,
     time_stamped: 0,
@@ -555,6 +560,7 @@ MISTAKES = {
     a_taken_name_is_a_failure: 11,
     learns_before_it_is_so: 519,
     remembers_the_gone: 0,
+    never_asks_again: 58,
 }
 
 

@@ -10,7 +10,7 @@ from mpijob.core.plan import Kind
 _LABEL: Mapping[str, Any] = {"metadata": {"labels": {names.CHILD_LABEL: "true"}}}
 #: The kinds that are watched by our label. Pods are watched by a label that every operator gives
 #: them, and PodGroups, which have none, all of them.
-_LABELLED = (Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET, Kind.JOB)
+LABELLED = (Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET, Kind.JOB)
 
 
 def adoption(kind: Kind) -> Manifest:
@@ -27,7 +27,7 @@ def adoption(kind: Kind) -> Manifest:
 def adoptable(kind: Kind, there: Manifest, job: Identity) -> bool:
     """Say whether an object is controlled by `job`, and not yet under our watch."""
     owner = _controller(there)
-    return kind in _LABELLED and owner.get("uid") == job.uid and _is_unlabelled(there)
+    return kind in LABELLED and owner.get("uid") == job.uid and _is_unlabelled(there)
 
 
 def is_stray(there: Manifest) -> bool:
@@ -40,6 +40,11 @@ def is_stray(there: Manifest) -> bool:
 def _controller(there: Manifest) -> Mapping[str, Any]:
     owners = (there.get("metadata") or {}).get("ownerReferences") or ()
     return next((owner for owner in owners if owner.get("controller")), {})
+
+
+def is_watched(kind: Kind, there: Manifest) -> bool:
+    """Say whether a watch of an operator of ours tells of an object of that kind."""
+    return kind not in LABELLED or not _is_unlabelled(there)
 
 
 def _is_unlabelled(there: Manifest) -> bool:

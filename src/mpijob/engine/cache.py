@@ -66,6 +66,7 @@ class Cache:
         self._pods_of: dict[str, dict[str, PodView]] = {}
         self._priorities: dict[str, int] = {}
         self._told: dict[Kind, int] = {}
+        self._met: dict[Key, set[Ref]] = {}
 
     def apply(self, kind: Kind, change: Change) -> Key | None:
         """Take in one change and return the job to look at, or None where it concerns none.
@@ -83,6 +84,8 @@ class Cache:
             return job.identity.key
         seen = self._read(kind, change.manifest)
         self._hear(kind, _version(seen))
+        for met in self._met.values():
+            met.discard(Ref(kind, *seen.key))
         self._take(kind, seen, gone=change.type is ChangeType.DELETED)
         return self._job_of(kind, seen)
 
@@ -97,9 +100,21 @@ class Cache:
         if self._is_ahead(kind, _version(seen)):
             self._take(kind, seen, gone=False)
 
-    def meet(self, kind: Kind, manifest: Manifest | bytes) -> None:
+    def meet(self, job: Key, kind: Kind, manifest: Manifest | bytes) -> None:
         """Take in an object that was asked for by name, since no watch of ours may tell of it."""
-        self._take(kind, self._read(kind, manifest), gone=False)
+        seen = self._read(kind, manifest)
+        if seen.key not in self._seen[kind]:
+            self._met.setdefault(job, set()).add(Ref(kind, *seen.key))
+        self._take(kind, seen, gone=False)
+
+    def met(self, job: Key) -> tuple[Ref, ...]:
+        """Return what a job has met of which no watch has told since: ask again before a look."""
+        return tuple(self._met.get(job, ()))
+
+    def miss(self, job: Key, ref: Ref) -> None:
+        """Take in that an object which was met is there no longer."""
+        self._met[job].discard(ref)
+        self._drop(ref.kind, Key(ref.namespace, ref.name))
 
     def learn_deleted(self, ref: Ref, uid: str) -> None:
         """Take in that a child is on its way out; of pods the last word is the watch's.
@@ -150,6 +165,7 @@ class Cache:
             return
         if gone:
             self.jobs.pop(key, None)
+            self._met.pop(key, None)
         else:
             self.jobs[key] = job
 

@@ -11,7 +11,7 @@ from mpijob.core.job import Key
 from mpijob.core.plan import Announce, Kind, Plan, WriteStatus
 from mpijob.core.reconcile import reconcile
 from mpijob.engine.cache import CHILD_KINDS, Cache
-from mpijob.engine.perform import Hands, perform
+from mpijob.engine.perform import Hands, meet_again, perform
 from mpijob.engine.queue import Queue
 from mpijob.engine.tally import Tally
 from mpijob.ports import Change, ChangeType, Conflict, Keys, NotFound, Objects, Refused, Unreachable
@@ -89,6 +89,7 @@ class Engine:
 
         Raises what `perform` raises.
         """
+        await meet_again(key, self.cache, self._outside.objects)
         observed = self.cache.observed(key)
         if observed is None:
             self._queue.forget(key)

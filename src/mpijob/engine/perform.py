@@ -14,7 +14,7 @@ from mpijob.api.events import event
 from mpijob.api.manifest import version_of
 from mpijob.core import names
 from mpijob.core.config import Config
-from mpijob.core.job import Identity, Manifest
+from mpijob.core.job import Identity, Key, Manifest
 from mpijob.core.plan import (
     Announce,
     Confirm,
@@ -28,6 +28,7 @@ from mpijob.core.plan import (
     Step,
     WriteStatus,
 )
+from mpijob.engine.cache import Cache
 from mpijob.ports import Conflict, Keys, NotFound, Objects, Refused, Unreachable
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Hands:
         config: The operator's settings.
         learn: Told of every object that a write was answered with, by its kind.
         learn_deleted: Told of every object that was deleted, by its address and uid.
-        meet: Told of every object that stood under a name that we wanted.
+        meet: Told of every object that stood under a name that a job wanted.
         width: How many steps of a stage may be under way at once.
 
     """
@@ -53,7 +54,7 @@ class Hands:
     config: Config
     learn: Callable[[Kind, Manifest | bytes], None]
     learn_deleted: Callable[[Ref, str], None]
-    meet: Callable[[Kind, Manifest], None]
+    meet: Callable[[Key, Kind, Manifest], None]
     width: int = 32
 
 
@@ -133,11 +134,23 @@ async def _meet(ref: Ref, job: Identity, hands: Hands) -> None:
     children are watched. It gets that label, and is seen from then on.
     """
     there = await hands.objects.get(ref)
-    hands.meet(ref.kind, there)
+    hands.meet(job.key, ref.kind, there)
     if adoptable(ref.kind, there, job):
         version = version_of(there)
         told = await hands.objects.patch(ref, adoption(ref.kind), version=version)
         hands.learn(ref.kind, told)
+
+
+async def meet_again(job: Key, cache: Cache, objects: Objects) -> None:
+    """Ask again for what a job has met and no watch tells of: nobody else says when it goes.
+
+    Raises Unreachable.
+    """
+    for ref in cache.met(job):
+        try:
+            cache.meet(job, ref.kind, await objects.get(ref))
+        except NotFound:
+            cache.miss(job, ref)
 
 
 async def _mint(step: MintSecret, job: Identity, hands: Hands) -> None:

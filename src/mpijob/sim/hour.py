@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
+from mpijob.api.adoption import is_watched
 from mpijob.cluster import refusals
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
@@ -104,7 +106,7 @@ class SlowObjects:
         world, feed = self._world, self._world.feeds[kind]
         await self._hop()
         at = len(feed)
-        for manifest in world.store.list(kind):
+        for manifest in filter(partial(is_watched, kind), world.store.list(kind)):
             yield Change(ChangeType.ADDED, manifest)
         yield Change(ChangeType.SYNCED, {})
         while True:

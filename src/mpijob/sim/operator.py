@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mpijob.api import children, v2beta1
+from mpijob.api.adoption import is_watched
 from mpijob.api.children import Seen
 from mpijob.core import build
 from mpijob.core.config import Config, KeyType
@@ -21,7 +22,7 @@ from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind, Plan, SecretContent
 from mpijob.core.reconcile import reconcile
 from mpijob.engine.cache import CHILD_KINDS, Cache, Read, ReadJob
-from mpijob.engine.perform import Hands, perform
+from mpijob.engine.perform import Hands, meet_again, perform
 from mpijob.ports import Change, ChangeType, Conflict, NotFound, Refused, Unreachable
 from mpijob.sim import user
 from mpijob.sim.objects import Crash, WeatheredObjects
@@ -140,6 +141,22 @@ class Operator:
         self._catch_up()
         self.failed = False
         self.wake_at = None
+        self._objects.begin()
+        try:
+            _drive(meet_again(KEY, self.cache, self._objects))
+            self._act()
+        except (Conflict, NotFound, Refused, Unreachable) as failure:
+            self.failed = True
+            if world.told is not None:
+                world.told(self.name, f"stops: {type(failure).__name__}: {failure}")
+        except Crash:
+            if world.told is not None:
+                world.told(self.name, "crashes, and starts anew")
+            self.begin()
+
+    def _act(self) -> None:
+        """Decide, and perform what was decided."""
+        world = self._world
         observed = self.observed = self.cache.observed(KEY)
         if observed is None:
             return
@@ -151,17 +168,7 @@ class Operator:
             return
         if not world.is_calm:
             plan = _shuffled(plan, world)
-        self._objects.begin()
-        try:
-            _drive(world.practice.perform(plan, observed.job.identity, self._hands, world.now))
-        except (Conflict, NotFound, Refused, Unreachable) as failure:
-            self.failed = True
-            if world.told is not None:
-                world.told(self.name, f"stops: {type(failure).__name__}: {failure}")
-        except Crash:
-            if world.told is not None:
-                world.told(self.name, "crashes, and starts anew")
-            self.begin()
+        _drive(world.practice.perform(plan, observed.job.identity, self._hands, world.now))
 
     def _catch_up(self) -> None:
         """Take in all that is new, or of some kinds only a part."""
@@ -200,10 +207,12 @@ class Operator:
             version = dice.randint(max(0, latest - TRAVEL_MAX), latest)
         if version == latest:
             for manifest in world.store.list(kind):
-                self.cache.apply(kind, Change(ChangeType.ADDED, manifest))
+                if is_watched(kind, manifest):
+                    self.cache.apply(kind, Change(ChangeType.ADDED, manifest))
             return len(world.feeds[kind])
         for manifest in world.store.as_of(kind, version).values():
-            self.cache.apply(kind, Change(ChangeType.ADDED, manifest))
+            if is_watched(kind, manifest):
+                self.cache.apply(kind, Change(ChangeType.ADDED, manifest))
         return bisect_right(world.versions[kind], version)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from mpijob.api.adoption import is_watched
 from mpijob.cluster import garbage, jobs
 from mpijob.cluster.store import ChangeType as Written
 from mpijob.cluster.store import Store
@@ -102,7 +103,7 @@ class World:
             if self.told is not None:
                 self.told("", change_line(change))
             self.audit.see(change)
-            if kind in self.feeds:
+            if kind in self.feeds and is_watched(kind, change.manifest):
                 self.feeds[kind].append(Change(_TOLD_AS[change.type], change.manifest))
                 self.versions[kind].append(change.version)
             job = jobs.concerned(change)
