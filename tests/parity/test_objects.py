@@ -58,6 +58,7 @@ LISTED = {
         rf"{POD}/volumes/\[mpijob-shared-memory\]/.*"
         rf"|{POD}/containers/\[mpi\]/volumeMounts/\[/dev/shm\]/.*"
     ),
+    44: rf"{LAUNCHER}/containers/\[mpi\]/env/\[PRTE_MCA_odls_base_max_threads\]/.*",
     26: r"config/metadata/annotations/mpijob\.dev/ssh-setup",
 }
 

@@ -80,6 +80,7 @@ def test_a_launcher_of_a_job_that_says_nothing(a_job):
                                     "value": "/etc/mpi/hostfile",
                                 },
                                 {"name": "PRTE_MCA_prte_set_default_slots", "value": "1"},
+                                {"name": "PRTE_MCA_odls_base_max_threads", "value": "0"},
                                 {"name": "NVIDIA_VISIBLE_DEVICES", "value": ""},
                                 {"name": "NVIDIA_DRIVER_CAPABILITIES", "value": ""},
                             ],

@@ -17,7 +17,9 @@ def env(slots: int, ssh_options: str | None) -> dict[str, str]:
 
     PRRTE loses the `=` of an argument from the second hop on, so it is given none: its twin of
     `plm_rsh_args` would break jobs of more than 64 hosts. It wants short names where ORTE wants
-    full ones, else a launcher that runs ranks itself is reached by ssh, and no sshd is there.
+    full ones, else a launcher that runs ranks itself is reached by ssh, and no sshd is there. Its
+    daemons start ranks from threads of theirs, and miss the end of a rank that ends before the
+    thread has noted its pid: mpirun then waits for ever. So it gets no threads for that.
 
     `OMPI_ALLOW_RUN_AS_ROOT` is not set, as in mpi-operator: running as root is for the job to say.
 
@@ -41,6 +43,7 @@ def env(slots: int, ssh_options: str | None) -> dict[str, str]:
         "PRTE_MCA_prte_keep_fqdn_hostnames": "false",
         "PRTE_MCA_prte_default_hostfile": names.HOSTFILE_PATH,
         "PRTE_MCA_prte_set_default_slots": str(slots),
+        "PRTE_MCA_odls_base_max_threads": "0",
         **shell,
     }
 
