@@ -11,11 +11,37 @@ from harness.processes import Broken
 from harness.registry import PACKAGES
 
 _POLICY = {"default": [{"type": "insecureAcceptAnything"}]}
-_CERTIFICATES = Path("/etc/ssl/certs")
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _BUILD_LIMIT_S = 1800
+_RELEASES = {"12": "bookworm", "13": "trixie"}
+# As Debian's public slim images are: no documentation, /usr merged from the start (a package that
+# merges it later brings Perl), and no file of apt's kept.
+_SLIM = (
+    "--variant=minbase",
+    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+    "--include=usr-is-merged",
+    "--skip=cleanup/apt",
+    "--dpkgopt=force-unsafe-io",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    "--dpkgopt=path-exclude=/usr/share/info/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+)
+_APT = """Acquire::Languages "none";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };
+"""
 # A program that buildah starts knows nothing of our folders, so they are put over the machine's, in
 # a mount namespace that ends with the program, and with it all that it mounted.
 _OVERLAID = 'mount -t overlay overlay -o "lowerdir=$0/usr:/usr" /usr && exec "$@"'
+
+
+def repository(name: str) -> str:
+    """Return the path at which a registry keeps the image that pods call `name`, tag included."""
+    first, _, rest = name.partition("/")
+    return rest if rest and ("." in first or ":" in first) else name
 
 
 class Builder:
@@ -32,40 +58,47 @@ class Builder:
         self._registries = self._folder / "registries.conf"
         self._registries.write_text('unqualified-search-registries = ["docker.io"]\n')
 
-    def base(self, release: str) -> str:
-        """Return the public name of Debian's image of a release, made of its packages once."""
-        name = f"docker.io/library/debian:{release}"
+    def base(self, tag: str) -> str:
+        """Return the public name of Debian's image `tag`, made of its release's packages once."""
+        release = _RELEASES.get(tag.removesuffix("-slim"), tag.removesuffix("-slim"))
+        made, name = (f"docker.io/library/debian:{each}" for each in (release, tag))
         with locked(self._folder / f"{release}.lock"):
-            if not self._has(name):
-                self._tell(f"making the image {name}, once")
-                self._make_base(release, name)
+            if not self._has(made):
+                self._tell(f"making the image {made}, once")
+                self._make_base(release, made)
+            if name != made:
+                self._buildah("tag", made, name)
         return name
 
-    def build(self, containerfile: Path, tag: str, context: Path | None = None) -> str:
-        """Build an image as its Containerfile says and return its name."""
+    def build(
+        self, containerfile: Path, tag: str, context: Path | None = None, *, base: str = ""
+    ) -> str:
+        """Build an image as its Containerfile says, with that BASE if any, and return its name."""
         self._tell(f"building {tag}")
         words = ["build", "--isolation", "chroot", "--network", "host", "--pull=never", "--layers"]
-        words += self._trusted()
+        words += [*self._trusted(), *(["--build-arg", f"BASE={base}"] if base else [])]
         folder = context or containerfile.parent
         self._buildah(*words, "--file", str(containerfile), "--tag", tag, str(folder))
         return tag
 
     def push(self, tag: str, registry: str, name: str = "") -> str:
-        """Put an image into a registry under its own name, or another; return what pods call it."""
+        """Put an image into a registry under its own name, or another; return what pods call it.
+
+        Its layers are not compressed: that would cost more than it saves on one machine.
+        """
         known = name or tag
-        first, _, rest = known.partition("/")
-        path = rest if rest and ("." in first or ":" in first) else known
-        target = f"docker://{registry}/{path}"
-        self._buildah("push", "--tls-verify=false", tag, target)
+        target = f"docker://{registry}/{repository(known)}"
+        self._buildah("push", "--tls-verify=false", "--disable-compression", tag, target)
         return known
 
     def _trusted(self) -> list[str]:
-        """Return the flags by which a build trusts whom this machine trusts."""
-        words = (
-            ["--volume", f"{_CERTIFICATES}:{_CERTIFICATES}:ro"] if _CERTIFICATES.is_dir() else []
-        )
-        certificate = os.environ.get("PIP_CERT")
-        return [*words, "--build-arg", f"PIP_CERT={certificate}"] if certificate else words
+        """Return the flags by which a build's pip trusts whom this machine trusts."""
+        if not _CERTIFICATES.is_file():
+            return []
+        settings = self._folder / "pip.conf"
+        settings.write_text("[global]\ncert = /run/trusted.crt\n")
+        mounts = {_CERTIFICATES: "/run/trusted.crt", settings: "/etc/pip.conf"}
+        return [word for f, t in mounts.items() for word in ("--volume", f"{f}:{t}:ro")]
 
     def _has(self, name: str) -> bool:
         try:
@@ -76,7 +109,11 @@ class Builder:
 
     def _make_base(self, release: str, name: str) -> None:
         tar = self._folder / f"{release}.tar"
-        words = ["--variant=minbase", "--include=ca-certificates", release, str(tar)]
+        settings = self._folder / "apt.conf"
+        settings.write_text(_APT)
+        upload = f"--customize-hook=upload {settings} /etc/apt/apt.conf.d/docker-clean"
+        emptied = '--customize-hook=cd "$1" && rm -rf var/cache/apt/* var/lib/apt/lists/*'
+        words = [*_SLIM, upload, emptied, release, str(tar)]
         self._run(str(self._packages.program("mmdebstrap")), *words)
         container = self._buildah("from", "scratch").strip()
         try:

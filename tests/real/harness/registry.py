@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from harness.binaries import cache_folder
 from harness.packages import unpacked
 from harness.processes import Process
 
@@ -14,22 +15,27 @@ _OK = 200
 
 
 def serve_images(folder: Path, address: str, port: int) -> Process:
-    """Start a registry at an address of ours; its images lie in `folder` and go with it."""
+    """Start a registry at an address of ours. What is put into it is there the next time, too."""
     packages = unpacked(PACKAGES)
     file = folder / "registry.yaml"
-    file.write_text(settings(folder / "registry", f"{address}:{port}"))
+    file.write_text(settings(storage(), f"{address}:{port}"))
     words: list[str | Path] = [packages.program("docker-registry"), "serve", file]
     process = Process("registry", words, folder / "registry.log", environment=packages.environment)
     process.wait_until(lambda: _answers(address, port))
     return process
 
 
-def settings(storage: Path, address: str) -> str:
+def storage() -> Path:
+    """Return the folder with the images of all registries of the tests."""
+    return cache_folder() / "images" / "registry"
+
+
+def settings(root: Path, address: str) -> str:
     """Return the registry's configuration."""
     document = {
         "version": 0.1,
         "log": {"level": "warn"},
-        "storage": {"filesystem": {"rootdirectory": str(storage)}, "delete": {"enabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}},
         "http": {"addr": address},
     }
     return yaml.safe_dump(document)

@@ -1,0 +1,72 @@
+"""A cluster of two real nodes whose operator runs in it, from its own image, under its own rights.
+
+Tests here use three fixtures: `site`, whose `run` takes jobs and returns what became of them;
+`images`, what pods call the images of `RECIPES`; and `space`, a namespace for a module's jobs.
+Where a test fails, its report has the namespaces' jobs, pods and events, and the operator's log.
+"""
+
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from harness.recipes import OWN, Pantry, Recipe
+from harness.site import Site
+from harness.unavailable import Unavailable
+
+_HERE = Path(__file__).parent / "images"
+_SITE = pytest.StashKey[Site]()
+
+
+def _kind(name: str, base: str) -> Recipe:
+    return Recipe(_HERE / f"{name}.Containerfile", base)
+
+
+#: The images that jobs of these tests run in, beside the project's own.
+RECIPES = {
+    **OWN,
+    "two-packages": _kind("two-packages", "debian:12-slim"),
+    "user": _kind("user", "openmpi-5"),
+    "locked-root": _kind("locked-root", "openmpi-5"),
+}
+
+
+@pytest.fixture(scope="session")
+def site(session_folder: Path, request: pytest.FixtureRequest) -> Site:
+    """Return the site. Its images are made while the cluster comes up."""
+    with ThreadPoolExecutor(1) as beside:
+        made = beside.submit(Pantry(RECIPES).provided, RECIPES)
+        cluster = request.getfixturevalue("real_cluster")
+        try:
+            site = Site(cluster, made.result())
+        except Unavailable as lacking:
+            pytest.skip(f"no images can be built: {lacking}")
+    request.config.stash[_SITE] = site
+    site.install(session_folder)
+    return site
+
+
+@pytest.fixture(scope="session")
+def images(site: Site) -> Mapping[str, str]:
+    """Return what pods call the images, by the names of their recipes."""
+    return site.images
+
+
+@pytest.fixture(scope="module")
+def space(site: Site) -> Iterator[str]:
+    """Return a namespace for the jobs of one module."""
+    with site.space() as name:
+        yield name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put into the report of a failure what was to be seen at the site."""
+    report = yield
+    site = item.config.stash.get(_SITE, None)
+    if report.failed and site is not None and call.when != "teardown":
+        report.sections.append(("site", site.told()))
+    return report
