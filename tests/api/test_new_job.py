@@ -2,7 +2,7 @@
 
 import pytest
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.new_job import NewJob, free_name, manifest, named_after
 from mpijob.core.job import Flavour, MPIJob
 
@@ -24,12 +24,12 @@ def test_the_launcher_starts_a_rank_for_every_slot():
 
 
 def test_the_job_is_sound():
-    assert isinstance(v2beta1.job(manifest(TRAIN)), MPIJob)
+    assert isinstance(versions.job(manifest(TRAIN)), MPIJob)
 
 
 def test_the_flavour_is_said_where_it_is_not_the_default():
     new = NewJob(name="pi", command=("./pi",), flavour="MPICH")
-    assert v2beta1.job(manifest(new)).flavour is Flavour.MPICH
+    assert versions.job(manifest(new)).flavour is Flavour.MPICH
 
 
 def test_open_mpi_is_told_to_hand_the_variables_to_its_ranks():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpijob.api.v2beta1 import decode_status, encode_status
+from mpijob.api.versions import decode_status, encode_status
 from mpijob.core.status import Condition, ConditionType, Failure, JobStatus, ReplicaCount
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -28,6 +28,7 @@ from mpijob.core.plan import (
 )
 from mpijob.core.reconcile import reconcile
 from mpijob.core.report import next_status
+from mpijob.core.version import Version
 from mpijob.testing.worlds import (
     CONFIG,
     NOON,
@@ -370,3 +371,36 @@ def test_an_hour_changes_nothing_of_a_job_that_runs():
 
 def test_names_of_workers_are_read_back():
     assert [names.worker_index(names.worker("pi", index)) for index in (0, 7, 123)] == [0, 7, 123]
+
+
+def written_in(version, of):
+    """The same job, written in another version."""
+    return replace(of, identity=replace(of.identity, written_in=version))
+
+
+def test_before_an_older_job_has_children_its_version_is_recorded():
+    world = fresh(written_in(Version.V1ALPHA2, job()))
+    assert (steps(world), flat(steps(settled(world)))) == (
+        [],
+        ["patch MPIJob pi metadata"],
+    )
+
+
+def test_a_version_is_recorded_once():
+    noted = job(annotations={"mpijob.dev/written-in": "v1alpha2"})
+    world = settled(fresh(written_in(Version.V1ALPHA2, noted)))
+    assert "create Service pi" in flat(steps(world))
+
+
+def test_the_ttl_of_a_v1_job_removes_the_job_itself():
+    noted = job(run_policy=RunPolicy(ttl_s=60), annotations={"mpijob.dev/written-in": "v1"})
+    made = settled(fresh(written_in(Version.V1, noted)))
+    world = settled(replace(made, launcher=launcher(end=DONE)), seconds_later(1))
+    assert steps(world, seconds_later(62)) == [["confirm"], ["delete MPIJob pi"]]
+
+
+def test_a_v1_job_is_looked_at_again_when_its_end_may_be_told():
+    noted = job(annotations={"mpijob.dev/written-in": "v1"})
+    world = settled(fresh(written_in(Version.V1, noted)))
+    world = replace(world, launcher=launcher(end=DONE))
+    assert reconcile(world, NOON, CONFIG).wake_at == seconds_later(1)

@@ -9,6 +9,7 @@ from mpijob.core.observed import End, Observed, PodPhase, ServiceView
 from mpijob.core.plan import Announce
 from mpijob.core.report import announcements, next_status
 from mpijob.core.status import Condition, ConditionType, JobStatus, ReplicaCount
+from mpijob.core.version import Version
 from mpijob.testing.worlds import (
     NOON,
     UID,
@@ -352,3 +353,52 @@ def test_an_end_without_a_time_gets_one():
     world = running(job(status=JobStatus(conditions=(row,))))
     status = next_status(world, seconds_later(9))
     assert (status.completed_at, status.conditions) == (seconds_later(9), (row,))
+
+
+def written_in(version, of):
+    """The same job, written in another version."""
+    return replace(of, identity=replace(of.identity, written_in=version))
+
+
+def test_a_v1_jobs_news_names_no_namespace():
+    made = written_in(Version.V1, job(run_policy=RunPolicy(suspended=True)))
+    assert [row.message for row in told(fresh(made)).conditions] == [
+        "MPIJob pi is created.",
+        "MPIJob suspended",
+        "MPIJob pi is suspended.",
+    ]
+
+
+INVALID = Rejected(
+    Identity(Key("default", "pi"), "u", "1", written_in=Version.V1),
+    (Problem("spec.mpiReplicaSpecs", "Required value", "must have replica specs"),),
+)
+
+
+def test_an_invalid_v1_job_has_failed_for_good():
+    found = told(fresh(INVALID))
+    assert (rows(found), found.finished, found.completed_at) == (
+        [("Failed", True, "MPIJobFailedValidation")],
+        True,
+        NOON,
+    )
+
+
+def test_a_v1_job_that_becomes_invalid_while_it_runs_has_not_failed():
+    begun = with_status(job(), ConditionType.CREATED).status
+    assert rows(told(fresh(replace(INVALID, status=begun))))[-1] == (
+        "Invalid",
+        True,
+        "ValidationError",
+    )
+
+
+def test_the_end_of_a_v1_job_is_told_in_a_later_second_than_its_creation():
+    made = written_in(Version.V1, job())
+    world = retold(fresh(made), launcher=launcher(end=replace(DONE, at=NOON)))
+    held = world.job.status
+    assert (told(world, NOON), told(world, seconds_later(1)).finished) == (held, True)
+
+
+def test_an_older_version_has_no_line_for_people():
+    assert told(running(written_in(Version.V1ALPHA2, job()))).ready == ""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpijob.api.v2beta1 import job
+from mpijob.api.versions import job
 from mpijob.core.finding import Severity
 from mpijob.core.job import MPIJob
 from mpijob.jobfile import Invalid, errors, inspected, parse

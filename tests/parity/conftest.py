@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 
 DATA = Path(__file__).parent / "data"
 UID = "the job's uid"
@@ -29,7 +29,7 @@ class Case:
 
     @property
     def job(self):
-        return v2beta1.job(self.manifest)
+        return versions.job(self.manifest)
 
 
 CASES = {

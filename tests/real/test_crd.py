@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.crd import NAME, definition
 from mpijob.core.job import Rejected
 
@@ -182,7 +182,7 @@ def test_a_rule_refuses_and_names_the_field(api, jobs, job, field):
 
 @pytest.mark.parametrize("job", [case[0] for case in BROKEN.values()], ids=BROKEN)
 def test_the_operator_has_the_same_rule(job):
-    assert isinstance(v2beta1.job(job), Rejected)
+    assert isinstance(versions.job(job), Rejected)
 
 
 #: Jobs that the operator takes as well: what is wrong there hurts only who wrote it.
@@ -217,7 +217,7 @@ def test_a_bad_manifest_is_refused_or_told(defined, jobs, bad_manifest, request)
     name = request.node.callspec.id
     code, body = _sent(defined, jobs, bad_manifest.data)
     if code < http.client.BAD_REQUEST and name not in HARMLESS | OF_THE_FILE.keys():
-        assert isinstance(v2beta1.job(json.loads(body)), Rejected)
+        assert isinstance(versions.job(json.loads(body)), Rejected)
 
 
 def test_four_versions_are_taken(api, defined):

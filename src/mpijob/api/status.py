@@ -64,6 +64,7 @@ class StatusWire(msgspec.Struct):
     restarts: int | None = None
     failure: FailureWire | None = None
     ready: str | None = None
+    launcher: str | None = msgspec.field(name="launcherStatus", default=None)
 
 
 def decode_status(status: object) -> JobStatus:

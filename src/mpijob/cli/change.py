@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.manifest import key_of, ref_of, resource_name
 from mpijob.cli import exits
 from mpijob.cli.render.jobs import finished, state
@@ -50,7 +50,7 @@ def changed(
     async def change(world: World) -> int:
         code = exits.OK
         for job in await chosen(world, names, namespace, every=every):
-            draft = v2beta1.decode(job)
+            draft = versions.decode(job)
             if finished(draft):
                 if not every:
                     said = f"{resource_name(job)} has finished ({state(draft)})"

@@ -6,7 +6,7 @@ import signal
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.manifest import key_of, ref_of, uid_of
 from mpijob.cli import exits
 from mpijob.cli.trouble import Trouble
@@ -86,7 +86,7 @@ class ClusterRun:
                     continue
                 if uid_of(change.manifest) != uid_of(self._job):
                     continue
-                status = v2beta1.decode(change.manifest).status
+                status = versions.decode(change.manifest).status
                 invalid = status.is_true(ConditionType.INVALID)
                 if change.type is ChangeType.DELETED or status.finished or invalid:
                     return

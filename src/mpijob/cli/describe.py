@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from mpijob.api import events as wire
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.manifest import key_of
 from mpijob.cli import exits
 from mpijob.cli.options import names_argument, namespace_option
@@ -52,7 +52,7 @@ async def _pages(world: World, jobs: Sequence[Manifest], namespace: str) -> list
     for job, observed in zip(jobs, each, strict=True):
         mine = [event for event in told if concerns(event, *key_of(job))]
         subject = Subject(
-            v2beta1.decode(job), observed, explain(observed, around(world, job, events)), mine
+            versions.decode(job), observed, explain(observed, around(world, job, events)), mine
         )
         pages.append(description(subject, world.now(), colour=sys.stdout.isatty()))
     return pages

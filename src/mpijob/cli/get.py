@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.manifest import as_list, key_of, labels_of, resource_name
 from mpijob.api.selector import Selector, parsed
 from mpijob.cli import exits
@@ -114,7 +114,7 @@ class Listing:
         return fitted(self.columns, rows, colour=self.colour)
 
     def _row(self, world: World, job: Manifest) -> dict[str, str]:
-        return jobs.row(v2beta1.decode(job), world.now())
+        return jobs.row(versions.decode(job), world.now())
 
     async def _print_causes(self, world: World, found: Sequence[Manifest]) -> None:
         """Say below the table why jobs do not run that a person would wonder about."""

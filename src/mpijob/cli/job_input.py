@@ -7,7 +7,7 @@ from typing import IO, Any
 import click
 
 from mpijob import jobfile
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.manifest import as_if_named, key_of, renamed
 from mpijob.cli import exits
 from mpijob.cli.render.complaints import lines
@@ -61,7 +61,7 @@ def sound(file: JobFile) -> MPIJob:
     wrong = errors(file)
     if wrong:
         raise WrongJob(wrong)
-    job = v2beta1.job(as_if_named(file.manifest))
+    job = versions.job(as_if_named(file.manifest))
     if isinstance(job, Rejected):
         raise WrongJob(file.complaints(finding(problem) for problem in job.problems))
     return job

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.manifest import images_of, key_of, ref_of, renamed, resource_name, uid_of
 from mpijob.api.new_job import free_name
 from mpijob.cli import exits
@@ -163,7 +163,7 @@ async def _placed(world: World, wanted: Submission, manner: Manner) -> Manifest:
     namespace, name = key_of(manifest)
     only = "" if wanted.numbered else name
     jobs = {key_of(job)[1]: job for job in await world.listed(Kind.MPI_JOB, Scope(namespace, only))}
-    done = {name for name, job in jobs.items() if finished(v2beta1.decode(job))}
+    done = {name for name, job in jobs.items() if finished(versions.decode(job))}
     busy = frozenset(jobs.keys() - done if world.is_here else jobs)
     if wanted.numbered:
         name = free_name(name, busy)
@@ -173,7 +173,7 @@ async def _placed(world: World, wanted: Submission, manner: Manner) -> Manifest:
         return manifest
     if name in busy:
         raise Trouble(
-            f"there is a job “{name}” already, and it is {state(v2beta1.decode(namesake))}",
+            f"there is a job “{name}” already, and it is {state(versions.decode(namesake))}",
             hint=f"mpijob delete {name}, or run this one under another --name",
             code=exits.CONFLICT,
         )

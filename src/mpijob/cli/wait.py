@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.manifest import key_of, resource_name, uid_of
 from mpijob.cli import exits
 from mpijob.cli.change import chosen
@@ -34,7 +34,7 @@ class Hope:
 
     def fulfilled(self, job: Manifest) -> bool:
         """Say whether a job is as it is wanted."""
-        status = v2beta1.decode(job).status
+        status = versions.decode(job).status
         if self.condition is None:
             return self.text == _FINISHED and status.finished
         found = status.condition(self.condition)
@@ -42,7 +42,7 @@ class Hope:
 
     def lost(self, job: Manifest) -> bool:
         """Say whether waiting is in vain: the job has ended, or cannot start as it is written."""
-        draft = v2beta1.decode(job)
+        draft = versions.decode(job)
         return self.text != _DELETE and (finished(draft) or state(draft) == "Invalid")
 
 
@@ -121,17 +121,17 @@ async def _waited(world: World, job: Manifest, hope: Hope) -> int:
             return exits.OK
         if hope.lost(seen):
             click.echo(f"error: {name} {_end(seen)}", err=True)
-            return exits.INVALID if state(v2beta1.decode(seen)) == "Invalid" else exits.FAILED
+            return exits.INVALID if state(versions.decode(seen)) == "Invalid" else exits.FAILED
     raise Trouble(f"{key_of(job)[1]}: the watch ended")
 
 
 def _said(job: Manifest, hope: Hope) -> str:
     """Return what to say of a job that is as it was wanted."""
-    return state(v2beta1.decode(job)) if hope.text == _FINISHED else f"{hope.text} met"
+    return state(versions.decode(job)) if hope.text == _FINISHED else f"{hope.text} met"
 
 
 def _end(job: Manifest) -> str:
     """Return how a job ended that was waited for in vain."""
-    draft = v2beta1.decode(job)
+    draft = versions.decode(job)
     why = reason(draft.status)
     return f"is {state(draft)}" + (f" ({why})" if why else "")

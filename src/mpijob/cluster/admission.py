@@ -8,16 +8,17 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
+from mpijob.cluster.job_types import ROOTS
 from mpijob.cluster.schema import Unknown, faults
 from mpijob.core.job import Manifest, Problem
 from mpijob.core.validate import dns_label_faults, invalid
+from mpijob.core.version import Version
 
 #: What is told of one object at most: nobody mends more at once, and hostile input has no end.
 PROBLEMS_MAX = 100
 #: Of all annotations together, keys and values, in bytes.
 ANNOTATIONS_BYTES = 256 << 10
 
-_API_VERSION = "kubeflow.org/v2beta1"
 _SUBDOMAIN = re.compile(
     r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII
 )
@@ -61,25 +62,30 @@ def unknown(manifest: Manifest) -> tuple[Unknown, ...]:
 
     Times of creation in templates are left out: tools write them there, and they do no harm.
     """
-    if not _is_job(manifest):
+    root = _root_of(manifest)
+    if root is None:
         return ()
     found = (
         fault
-        for fault in faults(manifest, "MPIJob")
+        for fault in faults(manifest, root)
         if isinstance(fault, Unknown) and fault.name != "creationTimestamp"
     )
     return tuple(islice(found, PROBLEMS_MAX))
 
 
-def type_problems(manifest: object) -> tuple[Problem, ...]:
+def type_problems(manifest: Manifest) -> tuple[Problem, ...]:
     """Return where an MPIJob's values are not of the types that its fields have."""
-    found = (fault for fault in faults(manifest, "MPIJob") if isinstance(fault, Problem))
+    root = _root_of(manifest) or ROOTS[Version.V2BETA1.api_version]
+    found = (fault for fault in faults(manifest, root) if isinstance(fault, Problem))
     return tuple(islice(found, PROBLEMS_MAX))
 
 
-def _is_job(manifest: Manifest) -> bool:
-    """Say whether a manifest is one that the table of fields describes."""
-    return manifest.get("kind") == "MPIJob" and manifest.get("apiVersion") == _API_VERSION
+def _root_of(manifest: Manifest) -> str | None:
+    """Return the type in the table of fields that a manifest has, or None where it has none."""
+    version = manifest.get("apiVersion")
+    if manifest.get("kind") != "MPIJob" or not isinstance(version, str):
+        return None
+    return ROOTS.get(version)
 
 
 def _all_faults(manifest: Manifest) -> Iterator[Problem | Unknown]:
@@ -87,8 +93,9 @@ def _all_faults(manifest: Manifest) -> Iterator[Problem | Unknown]:
     metadata = manifest.get("metadata")
     if isinstance(metadata, Mapping):
         yield from _metadata_problems(metadata, str(manifest.get("kind")))
-    if _is_job(manifest):
-        yield from faults(manifest, "MPIJob")
+    root = _root_of(manifest)
+    if root is not None:
+        yield from faults(manifest, root)
 
 
 def _metadata_problems(metadata: Manifest, kind: str) -> Iterator[Problem]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mpijob.core.allocation import UnitDefaults
+
 
 class Transport(StrEnum):
     """How a launcher starts ranks on another host."""
@@ -38,6 +40,7 @@ class Config:
         key_type: Which ssh keys to draw.
         service_mesh: Whether Istio and Linkerd may put their proxies into jobs' pods.
         shared_memory: Whether pods that run ranks get a /dev/shm as large as their memory.
+        units: What v1alpha1's jobs mean where they say nothing of processing units.
 
     """
 
@@ -48,3 +51,4 @@ class Config:
     key_type: KeyType = KeyType.ED25519
     service_mesh: bool = False
     shared_memory: bool = True
+    units: UnitDefaults = UnitDefaults()

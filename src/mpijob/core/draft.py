@@ -14,6 +14,7 @@ from mpijob.core.job import (
     LauncherStart,
     Manifest,
     MPIJob,
+    Problem,
     Replica,
     RestartPolicy,
     RunPolicy,
@@ -39,6 +40,7 @@ class Draft:
     """An MPIJob as written, one field each for the wire's; None where nothing was said.
 
     `replicas` is keyed as on the wire: `Launcher`, `Worker`, and whatever else a user wrote.
+    `problems` are those that were found where an older version was read.
     """
 
     identity: Identity
@@ -55,7 +57,9 @@ class Draft:
     ssh_auth_mount_path: str | None = None
     launcher_start: str | None = None
     flavour: str | None = None
+    main_container: str | None = None
     status: JobStatus = JobStatus()
+    problems: tuple[Problem, ...] = ()
 
 
 def settled(draft: Draft) -> MPIJob:
@@ -91,6 +95,7 @@ def settled(draft: Draft) -> MPIJob:
         ssh_auth_mount_path="/" + (draft.ssh_auth_mount_path or "").lstrip("/"),
         launcher_start=_launcher_start(draft.launcher_start),
         flavour=Flavour(draft.flavour or ""),
+        main_container=draft.main_container or "",
         status=draft.status,
     )
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from mpijob.core.status import JobStatus
+from mpijob.core.version import Version, Ways
 
 #: A JSON object. Values of this type are never changed once they are handed on.
 Manifest = Mapping[str, Any]
@@ -36,10 +37,14 @@ class LauncherStart(StrEnum):
 
 
 class RestartPolicy(StrEnum):
-    """Whether the kubelet starts a pod's containers again (`restartPolicy` of a replica)."""
+    """Whether the kubelet starts a pod's containers again (`restartPolicy` of a replica).
+
+    `ALWAYS` is for workers of older versions alone.
+    """
 
     NEVER = "Never"
     ON_FAILURE = "OnFailure"
+    ALWAYS = "Always"
 
 
 class Role(StrEnum):
@@ -100,7 +105,8 @@ class Identity:
     """Which object a job is: what fences, owner references and events need of it.
 
     `version` is the resourceVersion seen, an opaque string. `api_version` is the one that the
-    operator watches (`kubeflow.org/v2beta1`), under which children are owned.
+    operator watches (`kubeflow.org/v2beta1`), under which children are owned; `written_in` is the
+    one whose ways the job keeps to.
     """
 
     key: Key
@@ -111,11 +117,15 @@ class Identity:
     generation: int = 1
     deleting: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)
+    written_in: Version = Version.V2BETA1
 
 
 @dataclass(frozen=True, slots=True)
 class MPIJob:
-    """One job's intent and its last published status."""
+    """One job's intent and its last published status.
+
+    `main_container` is the worker's container in which ranks are started by exec; "" for the first.
+    """
 
     identity: Identity
     launcher: Replica
@@ -126,6 +136,7 @@ class MPIJob:
     ssh_auth_mount_path: str = "/root/.ssh"
     launcher_start: LauncherStart = LauncherStart.AT_STARTUP
     flavour: Flavour = Flavour.OPEN_MPI
+    main_container: str = ""
     status: JobStatus = JobStatus()
 
     @property
@@ -147,6 +158,11 @@ class MPIJob:
     def uid(self) -> str:
         """The uid that tells this job from others of its name."""
         return self.identity.uid
+
+    @property
+    def ways(self) -> Ways:
+        """What the version that the job was written in does in its own way."""
+        return self.identity.written_in.ways
 
     @property
     def worker_count(self) -> int:

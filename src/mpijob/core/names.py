@@ -8,13 +8,17 @@ import re
 from functools import lru_cache
 
 from mpijob.core.job import Identity, Manifest, MPIJob, Role
+from mpijob.core.options import WRITTEN_IN
 from mpijob.core.plan import Kind, Ref
+from mpijob.core.version import GROUP, Version
 
 OPERATOR_NAME_LABEL = "training.kubeflow.org/operator-name"
 JOB_NAME_LABEL = "training.kubeflow.org/job-name"
 JOB_ROLE_LABEL = "training.kubeflow.org/job-role"
 REPLICA_INDEX_LABEL = "training.kubeflow.org/replica-index"
-OPERATOR_NAME = "mpi-operator"
+REPLICA_TYPE_LABEL = "training.kubeflow.org/replica-type"
+#: What the operator's name is in the labels of pods, by which version their job was written in.
+OPERATOR_NAMES = tuple(sorted({version.ways.operator_name for version in Version}))
 #: On every child but pods: the label by which an operator of ours watches what concerns it.
 CHILD_LABEL = "mpijob.dev/child"
 ROLE_ENV = "K_MPI_JOB_ROLE"
@@ -104,12 +108,30 @@ def selector(job: MPIJob) -> dict[str, str]:
 
     Source: `newJobService`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller.go).
     """
-    return {OPERATOR_NAME_LABEL: OPERATOR_NAME, JOB_NAME_LABEL: job.name}
+    return {OPERATOR_NAME_LABEL: job.ways.operator_name, JOB_NAME_LABEL: job.name}
 
 
 def pod_labels(job: MPIJob, role: Role) -> dict[str, str]:
-    """Return the labels that tell a pod's job and role."""
-    return selector(job) | {JOB_ROLE_LABEL: role.value}
+    """Return the labels that tell a pod's job and role.
+
+    Older versions had keys of their own: v1alpha1 and v1alpha2 with underscores, mpi-operator's v1
+    with dashes. They are on every job's pods, so that what was written to find pods finds them.
+    """
+    if not job.ways.says_replica_type:
+        told = {JOB_ROLE_LABEL: role.value}
+    else:
+        master = {JOB_ROLE_LABEL: "master"} if role is Role.LAUNCHER else {}
+        told = {REPLICA_TYPE_LABEL: role.value, **master}
+    return {
+        **selector(job),
+        **told,
+        "group_name": GROUP,
+        "mpi_job_name": job.name,
+        "mpi_role_type": role.value,
+        "group-name": GROUP,
+        "mpi-job-name": job.name,
+        "mpi-job-role": role.value,
+    }
 
 
 def replica_index(job: MPIJob, worker_index: int) -> int:
@@ -128,6 +150,17 @@ def ref(job: MPIJob, kind: Kind, name: str) -> Ref:
 def job_ref(identity: Identity) -> Ref:
     """Return the address of the job itself."""
     return Ref(Kind.MPI_JOB, identity.key.namespace, identity.key.name)
+
+
+def recorded(identity: Identity) -> bool:
+    """Say whether it is on record which version the job was written in. v2beta1 needs none."""
+    version = identity.written_in
+    return version is Version.V2BETA1 or identity.annotations.get(WRITTEN_IN) == version.value
+
+
+def record(identity: Identity) -> Manifest:
+    """Return the merge patch that puts on record which version the job was written in."""
+    return {"metadata": {"annotations": {WRITTEN_IN: identity.written_in.value}}}
 
 
 def owner(identity: Identity) -> Manifest:

@@ -14,6 +14,8 @@ ELASTIC = f"{PREFIX}elastic"
 #: On the ConfigMap: who makes the job's hosts reachable, chosen once: "operator", on its nodes'
 #: network "operator-host-network", or "image" by ssh; or the local "agent".
 SSH_SETUP = f"{PREFIX}ssh-setup"
+#: On the MPIJob: the version that it was written in, where that is not v2beta1. Set once.
+WRITTEN_IN = f"{PREFIX}written-in"
 #: "true" or "false": whether pods that run ranks get a /dev/shm as large as their memory.
 SHARED_MEMORY = f"{PREFIX}shared-memory"
 #: "true" leaves it to Istio and Linkerd whether they put their proxies into the job's pods.
@@ -24,6 +26,7 @@ ALL = {
     ELASTIC: "“true” or “false”: whether ranks come and go with the workers.",
     SSH_SETUP: "Set by mpijob on the ConfigMap: who sets up ssh, “operator” (or "
     "“operator-host-network”), “image” or “agent”.",
+    WRITTEN_IN: "Set by mpijob: the version that the job was written in, if not v2beta1.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
     SERVICE_MESH: "“true” lets Istio and Linkerd put their proxies into the job's pods.",
 }

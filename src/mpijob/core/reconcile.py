@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from mpijob.core import converge, options
+from mpijob.core import converge, names, options
 from mpijob.core.config import Config
 from mpijob.core.job import CleanPodPolicy, MPIJob, Rejected
 from mpijob.core.observed import Observed
@@ -29,7 +29,7 @@ from mpijob.core.policy import deadline, retry
 from mpijob.core.policy.elastic import elastic
 from mpijob.core.policy.launcher_start import launcher_may_start
 from mpijob.core.policy.managed_by import managed_elsewhere
-from mpijob.core.report import announcements, next_status
+from mpijob.core.report import announcements, end_held_until, next_status
 from mpijob.core.status import ConditionType, JobStatus
 from mpijob.core.transport import Setup
 from mpijob.core.transport import setup as chosen_setup
@@ -62,6 +62,8 @@ def reconcile(observed: Observed, now: datetime, config: Config) -> Plan:
         return Plan(phase=Phase.ELSEWHERE)
     status = next_status(observed, now)
     phase = _phase(job, status, now)
+    if isinstance(job, MPIJob) and not status.finished and not names.recorded(job.identity):
+        return Plan(_reports(job, status) or _record(job), phase=phase)
     acts = () if isinstance(job, Rejected) else _acts(job, observed, status, phase, now, config)
     return Plan(
         (*_reports(job, status), *_confirmed(job, status, acts)),
@@ -91,6 +93,17 @@ def _reports(job: MPIJob | Rejected, status: JobStatus) -> tuple[Stage, ...]:
     return (write, told) if told else (write,)
 
 
+def _record(job: MPIJob) -> tuple[Stage, ...]:
+    """Return the step that notes on the job which version it was written in.
+
+    It stands there before there are children, and then whoever edits the job in whichever version
+    changes nothing about it. It follows the first status: a server that checks a new job by the
+    rules of the version that it is patched in lets every job be that has one.
+    """
+    identity = job.identity
+    return ((Patch(names.job_ref(identity), identity.version, names.record(identity)),),)
+
+
 def _acts(
     job: MPIJob,
     observed: Observed,
@@ -103,6 +116,8 @@ def _acts(
     match phase:
         case Phase.DELETING | Phase.ELSEWHERE | Phase.INVALID | Phase.BLOCKED:
             return ()
+        case Phase.EXPIRED if job.ways.ttl_takes_job:
+            return ((Delete(names.job_ref(job.identity), job.uid),),)
         case Phase.EXPIRED:
             return _stages(converge.everything(job, observed))
         case Phase.FINISHED:
@@ -229,6 +244,8 @@ def _wake_at(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) 
         if status.finished
         else deadline.expires_at(status, job.run_policy.active_deadline_s, observed.launcher),
     ]
+    if not status.finished:
+        moments.append(end_held_until(job))
     if status.is_true(ConditionType.BLOCKED):
         moments.append(now + timedelta(seconds=BLOCKED_S))
     if elastic(job) and not status.finished:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mpijob.core.job import MPIJob, Rejected
 from mpijob.core.observed import End, LauncherView, Observed, PodPhase, PodView
@@ -31,10 +31,45 @@ def next_status(observed: Observed, now: datetime) -> JobStatus:
         ended = job.status.completed_at is not None
         return job.status if ended else replace(job.status, completed_at=now)
     if isinstance(job, Rejected):
-        text = event_message(job.problems)
-        return _set(job.status, ConditionType.INVALID, "ValidationError", text, now)
+        return _rejected(job, now)
+    status = _next_status(job, observed, now)
+    held_until = end_held_until(job)
+    return job.status if status.finished and held_until and now < held_until else status
+
+
+def end_held_until(job: MPIJob) -> datetime | None:
+    """Return the moment before which the job's end is not told, or None for any.
+
+    Of a v1 job's conditions clients take the newest for its state, by times of whole seconds: an
+    end in the second of the creation would never be seen. It is told a second later.
+    """
+    created = job.status.condition(ConditionType.CREATED)
+    if not job.ways.ends_late or created is None:
+        return None
+    return created.changed_at + timedelta(seconds=1)
+
+
+def _rejected(job: Rejected, now: datetime) -> JobStatus:
+    """Say what is wrong with a job.
+
+    One of v1 that never began has failed: its clients know no other word, and would wait for ever.
+
+    Source: `JobFailedValidationReason`, training-operator v1.9 (pkg/util).
+    """
+    text, status = event_message(job.problems), job.status
+    ways = job.identity.written_in.ways
+    if not ways.ends_invalid or status.condition(ConditionType.CREATED) is not None:
+        return _set(status, ConditionType.INVALID, "ValidationError", text, now)
+    status = status.without_condition(ConditionType.INVALID)
+    failed = _set(status, ConditionType.FAILED, "MPIJobFailedValidation", text, now)
+    return replace(failed, completed_at=now)
+
+
+def _next_status(job: MPIJob, observed: Observed, now: datetime) -> JobStatus:
+    """Return the status that is called for of a job that has not ended yet."""
     status = job.status.without_condition(ConditionType.INVALID)
-    status = _set(status, ConditionType.CREATED, "MPIJobCreated", f"{_said(job)} is created.", now)
+    told = f"MPIJob {_named(job)} is created."
+    status = _set(status, ConditionType.CREATED, "MPIJobCreated", told, now)
     taken = stranger(job, observed)
     if taken is not None:
         return _set(status, ConditionType.BLOCKED, "ErrResourceExists", taken, now)
@@ -45,6 +80,8 @@ def next_status(observed: Observed, now: datetime) -> JobStatus:
         status = _ended(job, observed, status, launcher.end, now)
     else:
         status = _living(job, observed, _begun(job, status, now), now)
+    if not job.ways.shows_line:
+        return status
     # It changes with the counts alone, so that it costs no write of its own.
     ready = f"{status.worker.active if status.worker else 0}/{job.worker_count}"
     return status if status.ready == ready else replace(status, ready=ready)
@@ -85,7 +122,7 @@ def _launcher_count(launcher: LauncherView, pods: Iterable[PodView]) -> ReplicaC
 def _living(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) -> JobStatus:
     """Suspended, restarting, running, out of time, or on its way to one of them."""
     if job.suspended:
-        message = f"{_said(job)} is suspended."
+        message = f"MPIJob {_named(job)} is suspended."
         return _unset(status, ConditionType.RUNNING, "MPIJobSuspended", message, now)
     limit = job.run_policy.active_deadline_s
     expires_at = deadline.expires_at(status, limit, observed.launcher)
@@ -246,6 +283,11 @@ def _in_phase(pods: Iterable[PodView], phase: PodPhase) -> int:
 
 def _said(job: MPIJob) -> str:
     return f"MPIJob {job.key}"
+
+
+def _named(job: MPIJob) -> str:
+    """Return the job's name as news of its creation and suspension have it."""
+    return str(job.key) if job.ways.names_namespace else job.name
 
 
 def _set(

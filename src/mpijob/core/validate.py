@@ -8,22 +8,28 @@ here: what is merely odd is for `lint` to say.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mpijob.core import names
 from mpijob.core.draft import LAUNCHER, WORKER, Draft, ReplicaDraft
 from mpijob.core.job import CleanPodPolicy, Flavour, Manifest, Problem, RestartPolicy
+from mpijob.core.version import Version
 
 INVALID = "Invalid value"
 REQUIRED = "Required value"
 UNSUPPORTED = "Unsupported value"
 DUPLICATE = "Duplicate value"
 
+FORBIDDEN = "Forbidden"
+
 #: The controllers that `managedBy` may name.
-MANAGERS = ("kubeflow.org/mpi-operator", "kueue.x-k8s.io/multikueue")
+MANAGERS = Version.V2BETA1.ways.managers
 CLEAN_POD_POLICIES = tuple(sorted(policy.value for policy in CleanPodPolicy))
 FLAVOURS = tuple(sorted(flavour.value for flavour in Flavour))
-RESTART_POLICIES = tuple(sorted(policy.value for policy in RestartPolicy))
+RESTART_POLICIES = (RestartPolicy.NEVER.value, RestartPolicy.ON_FAILURE.value)
+#: In the versions whose workers' containers may start again whatever becomes of them.
+OLDER_RESTART_POLICIES = (RestartPolicy.ALWAYS.value, *RESTART_POLICIES)
 
 #: The longest text of an Event that mpi-operator writes, in bytes.
 EVENT_MESSAGE_BYTES = 1024
@@ -45,14 +51,42 @@ def problems(draft: Draft) -> tuple[Problem, ...]:
 
     Source: `ValidateMPIJob`, mpi-operator v0.8.2 (pkg/apis/kubeflow/validation/validation.go).
     """
-    return (
+    found = (
         *_name_problems(draft),
         *_replicas_problems(draft),
         *_slots_problems(draft),
         *_run_policy_problems(draft),
         *_ssh_and_flavour_problems(draft),
         *_further_problems(draft),
+        *_v1_problems(draft),
     )
+    places = _PLACES.get(draft.identity.written_in)
+    if places is None:
+        return found
+    return (*draft.problems, *dict.fromkeys(_placed(problem, places) for problem in found))
+
+
+#: Where a field of v2beta1 stands in older versions, as far as they have it elsewhere.
+_PLACES: Mapping[Version, Mapping[str, str]] = {
+    Version.V1ALPHA1: {
+        "spec.mpiReplicaSpecs[Launcher].template": "spec.template",
+        "spec.mpiReplicaSpecs[Worker].template": "spec.template",
+        "spec.mpiReplicaSpecs[Worker].replicas": "spec.replicas",
+        "spec.runPolicy.": "spec.",
+    },
+    Version.V1ALPHA2: {
+        "spec.runPolicy.cleanPodPolicy": "spec.cleanPodPolicy",
+    },
+    Version.V1: {},
+}
+
+
+def _placed(problem: Problem, places: Mapping[str, str]) -> Problem:
+    """Return a problem under the name that its field has in another version."""
+    for here, there in places.items():
+        if problem.field.startswith(here):
+            return replace(problem, field=there + problem.field.removeprefix(here))
+    return problem
 
 
 def aggregate(found: Sequence[Problem]) -> str:
@@ -133,24 +167,28 @@ def _replicas_problems(draft: Draft) -> Iterator[Problem]:
     if launcher is None:
         yield required(f"{path}[{LAUNCHER}]", "must have Launcher replica spec")
     else:
-        yield from _role_problems(launcher, f"{path}[{LAUNCHER}]")
+        yield from _role_problems(launcher, f"{path}[{LAUNCHER}]", RESTART_POLICIES)
         if launcher.count is not None and launcher.count != 1:
             yield invalid(f"{path}[{LAUNCHER}].replicas", launcher.count, "must be 1")
     worker = draft.replicas.get(WORKER)
     if worker is not None:
-        yield from _role_problems(worker, f"{path}[{WORKER}]")
+        older = draft.identity.written_in is not Version.V2BETA1
+        allowed = OLDER_RESTART_POLICIES if older else RESTART_POLICIES
+        yield from _role_problems(worker, f"{path}[{WORKER}]", allowed)
         if worker.count is not None and worker.count <= 0:
             yield invalid(
                 f"{path}[{WORKER}].replicas", worker.count, "must be greater than or equal to 1"
             )
 
 
-def _role_problems(replica: ReplicaDraft, path: str) -> Iterator[Problem]:
+def _role_problems(
+    replica: ReplicaDraft, path: str, restart_policies: Sequence[str]
+) -> Iterator[Problem]:
     """Yield what is wrong with one role, whichever it is."""
     if replica.count is None:
         yield required(f"{path}.replicas", "must define number of replicas")
-    if replica.restart_policy not in RESTART_POLICIES:
-        yield unsupported(f"{path}.restartPolicy", replica.restart_policy, RESTART_POLICIES)
+    if replica.restart_policy not in restart_policies:
+        yield unsupported(f"{path}.restartPolicy", replica.restart_policy, restart_policies)
     if not _entries(_pod_spec(replica.template), "containers"):
         yield required(f"{path}.template.spec.containers", "must define at least one container")
 
@@ -178,8 +216,9 @@ def _run_policy_problems(draft: Draft) -> Iterator[Problem]:
     for field, number in numbers.items():
         if number is not None and number < 0:
             yield invalid(f"{path}.{field}", number, _NOT_NEGATIVE)
-    if draft.managed_by is not None and draft.managed_by not in MANAGERS:
-        yield unsupported(f"{path}.managedBy", draft.managed_by, MANAGERS)
+    managers = draft.identity.written_in.ways.managers
+    if draft.managed_by is not None and draft.managed_by not in managers:
+        yield unsupported(f"{path}.managedBy", draft.managed_by, managers)
 
 
 def _ssh_and_flavour_problems(draft: Draft) -> Iterator[Problem]:
@@ -205,6 +244,25 @@ def _further_problems(draft: Draft) -> Iterator[Problem]:
         yield from _clashes(replicas[LAUNCHER].template, LAUNCHER, added)
     if WORKER in replicas:
         yield from _clashes(replicas[WORKER].template, WORKER, ssh)
+
+
+def _v1_problems(draft: Draft) -> Iterator[Problem]:
+    """Yield what the training-operator asks of a v1 job besides.
+
+    Source: `ValidateV1MpiJobSpec`, training-operator v1.9 (pkg/apis/kubeflow.org/v1).
+    """
+    if draft.identity.written_in is not Version.V1:
+        return
+    for role, replica in (draft.replicas or {}).items():
+        path = f"spec.mpiReplicaSpecs[{role}]"
+        if role not in (LAUNCHER, WORKER):
+            yield unsupported(path, role, (LAUNCHER, WORKER))
+            continue
+        for index, container in enumerate(_entries(_pod_spec(replica.template), "containers")):
+            for field in ("name", "image"):
+                if not container.get(field):
+                    where = f"{path}.template.spec.containers[{index}].{field}"
+                    yield required(where, f"must define the {field} of every container")
 
 
 def _size_problems(draft: Draft) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from mpijob.api import children, v2beta1
+from mpijob.api import children, versions
 from mpijob.api.children import Seen
 from mpijob.core import names
 from mpijob.core.job import Key, Manifest, MPIJob, Rejected
@@ -59,7 +59,7 @@ class Cache:
     `read` and `read_job` decode what comes; whoever sees the same object often may remember more.
     """
 
-    def __init__(self, read: Read = children.seen, read_job: ReadJob = v2beta1.job) -> None:
+    def __init__(self, read: Read = children.seen, read_job: ReadJob = versions.job) -> None:
         self._read, self._read_job = read, read_job
         self.jobs: dict[Key, MPIJob | Rejected] = {}
         self._seen: dict[Kind, dict[Key, Seen]] = {kind: {} for kind in CHILD_KINDS}
@@ -122,6 +122,8 @@ class Cache:
         A namesake that came since is left alone.
         """
         key = Key(ref.namespace, ref.name)
+        if ref.kind is Kind.MPI_JOB:
+            return  # The watch tells when it is gone; its children go with it.
         seen = self._seen[ref.kind].get(key)
         if seen is None or isinstance(seen.view, int) or seen.view.uid != uid:
             return

@@ -5,7 +5,9 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+from mpijob.api import versions
 from mpijob.core.config import Config
 from mpijob.core.job import Key
 from mpijob.core.plan import Announce, Kind, Plan, WriteStatus
@@ -47,7 +49,7 @@ class Engine:
         kinds: Iterable[Kind] = CHILD_KINDS,
         workers: int = 16,
     ) -> None:
-        self.cache = Cache()
+        self.cache = Cache(read_job=partial(versions.job, units=config.units))
         self.tally = Tally()
         self.synced = asyncio.Event()
         self._outside = outside

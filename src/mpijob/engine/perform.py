@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.adoption import adoptable, adoption
 from mpijob.api.events import event
 from mpijob.api.manifest import version_of
@@ -94,7 +94,7 @@ async def _perform_step(step: Step, job: Identity, hands: Hands, now: datetime) 
     objects = hands.objects
     match step:
         case WriteStatus(version, status):
-            body = {"status": v2beta1.encode_status(status)}
+            body = {"status": versions.encode_status(status, job.written_in)}
             ref = names.job_ref(job)
             told = await objects.patch(ref, body, version=version, subresource="status")
             hands.learn(Kind.MPI_JOB, told)

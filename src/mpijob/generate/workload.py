@@ -16,8 +16,14 @@ from mpijob.generate.settings import (
 
 #: What every pod of a job bears, whichever job it is.
 _JOB_PODS = {
-    "matchLabels": {names.OPERATOR_NAME_LABEL: names.OPERATOR_NAME},
-    "matchExpressions": [{"key": names.JOB_NAME_LABEL, "operator": "Exists"}],
+    "matchExpressions": [
+        {
+            "key": names.OPERATOR_NAME_LABEL,
+            "operator": "In",
+            "values": list(names.OPERATOR_NAMES),
+        },
+        {"key": names.JOB_NAME_LABEL, "operator": "Exists"},
+    ],
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.api.manifest import as_if_named
 from mpijob.cluster import admission
 from mpijob.core.default import defaulted
@@ -36,7 +36,7 @@ def manifest_findings(manifest: Manifest) -> Iterator[Finding]:
     """
     refused = (*_namelessness(manifest), *admission.admit(manifest))
     unknown = admission.unknown(manifest)
-    draft = v2beta1.decode(as_if_named(manifest))
+    draft = versions.decode(as_if_named(manifest))
     if isinstance(draft, Rejected):
         yield from _problem_findings((*refused, *draft.problems))
         yield from unknown_findings(unknown)

@@ -34,7 +34,7 @@ LEASE = "mpi-operator"
 
 #: Every pod that any of the operators made bears one of these; the other children bear ours.
 _SELECTORS = {
-    Kind.POD: f"{names.OPERATOR_NAME_LABEL} in ({names.OPERATOR_NAME},mpijob-controller)",
+    Kind.POD: f"{names.OPERATOR_NAME_LABEL} in ({','.join(names.OPERATOR_NAMES)})",
     Kind.SERVICE: names.CHILD_LABEL,
     Kind.CONFIG_MAP: names.CHILD_LABEL,
     Kind.SECRET: names.CHILD_LABEL,

@@ -19,7 +19,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpijob.api import v2beta1
+from mpijob.api import versions
 from mpijob.core.job import Key, Manifest, MPIJob
 from mpijob.core.plan import Kind, Phase, Ref
 from mpijob.engine.control import Engine, Outside
@@ -144,7 +144,7 @@ class Supervisor:
             self._end_job("CannotRun", f"no pods can be run on this machine: {failure}")
             return
         job = self.job
-        typed = v2beta1.job(job) if job is not None else None
+        typed = versions.job(job) if job is not None else None
         if not isinstance(typed, MPIJob):
             return
         runtime.expect(hosts_of(typed))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mpijob.api import children, v2beta1
+from mpijob.api import children, versions
 from mpijob.api.adoption import is_watched
 from mpijob.api.children import Seen
 from mpijob.core import build
@@ -72,7 +72,7 @@ class Readings:
         version = _version(manifest)
         found = self._jobs.get(version)
         if found is None:
-            found = self._jobs[version] = v2beta1.job(manifest)
+            found = self._jobs[version] = versions.job(manifest)
         return found
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpijob.api.v2beta1 import decode, job
+from mpijob.api.versions import decode, encode_status, job
+from mpijob.api.wire import SpecWire
 from mpijob.core.draft import Draft, ReplicaDraft
 from mpijob.core.job import (
     CleanPodPolicy,
@@ -23,6 +24,7 @@ from mpijob.core.job import (
     SchedulingPolicy,
 )
 from mpijob.core.status import JobStatus
+from mpijob.core.version import Version
 
 TEMPLATE = {
     "metadata": {"labels": {"mine": "l"}},
@@ -225,3 +227,91 @@ def test_all_wrong_types_are_told_at_once():
         "spec.runPolicy.suspend",
         "spec.mpiReplicaSpecs[Launcher].template.spec.containers",
     ]
+
+
+def writer(version, time, **more):
+    """One row of what a server notes of those who wrote a job."""
+    row = {"apiVersion": f"kubeflow.org/{version}", "time": time, "fieldsV1": {"f:spec": {".": {}}}}
+    return row | more
+
+
+EARLY, LATE = "2026-01-01T12:00:00Z", "2026-01-01T12:00:01Z"
+OLDEST = {"template": TEMPLATE, "replicas": 1}
+ROLES = {"mpiReplicaSpecs": FULL["spec"]["mpiReplicaSpecs"]}
+WRITTEN_IN = {
+    "a file says it itself": (("v1alpha2", {}, {}), Version.V1ALPHA2),
+    "what we recorded counts, however it is read": (
+        ("v2beta1", {"annotations": {"mpijob.dev/written-in": "v1"}}, {}),
+        Version.V1,
+    ),
+    "a record that names no version is none": (
+        ("v1", {"annotations": {"mpijob.dev/written-in": "v9"}}, {}),
+        Version.V1,
+    ),
+    "the server knows the first who wrote the spec": (
+        (
+            "v2beta1",
+            {"managedFields": [writer("v1", LATE), writer("v1alpha2", EARLY)]},
+            ROLES,
+        ),
+        Version.V1ALPHA2,
+    ),
+    "who wrote a status or a label wrote no spec": (
+        (
+            "v2beta1",
+            {
+                "managedFields": [
+                    writer("v1alpha2", LATE),
+                    writer("v2beta1", EARLY, subresource="status", fieldsV1={"f:status": {}}),
+                ]
+            },
+            ROLES,
+        ),
+        Version.V1ALPHA2,
+    ),
+    "a job that was ever written in v2beta1 is one": (
+        ("v2beta1", {"managedFields": [writer("v1", EARLY), writer("v2beta1", LATE)]}, ROLES),
+        Version.V2BETA1,
+    ),
+    "writers without a time: the first row": (
+        ("v2beta1", {"managedFields": [writer("v1", None)]}, ROLES),
+        Version.V1,
+    ),
+    "a shape that only v1alpha1 has": (("v2beta1", {"uid": "u"}, OLDEST), Version.V1ALPHA1),
+    "a field that v2beta1 has elsewhere": (
+        ("v2beta1", {"uid": "u"}, ROLES | {"cleanPodPolicy": "All"}),
+        Version.V1ALPHA2,
+    ),
+    "a file's own word counts, whatever its fields": (("v2beta1", {}, OLDEST), Version.V2BETA1),
+    "nothing tells": (("v2beta1", {"uid": "u"}, ROLES), Version.V2BETA1),
+}
+
+
+@pytest.mark.parametrize(("seen", "want"), WRITTEN_IN.values(), ids=WRITTEN_IN)
+def test_the_version_that_a_job_was_written_in(seen, want):
+    version, metadata, spec = seen
+    manifest = {"apiVersion": f"kubeflow.org/{version}", "metadata": metadata, "spec": spec}
+    assert decode(msgspec.json.encode(manifest)).identity.written_in is want
+
+
+def test_fields_of_another_version_have_no_effect():
+    file = FULL | {"metadata": {"name": "pi"}}
+    spec = FULL["spec"] | {"cleanPodPolicy": "None", "mainContainer": "other", "gpus": 3}
+    assert job(file | {"spec": spec}) == job(file)
+
+
+def test_an_older_versions_status_has_no_fields_of_ours_that_say_nothing():
+    status = JobStatus(started_at=NOON, ready="1/2")
+    said = {key for key, value in encode_status(status, Version.V1).items() if value is not None}
+    assert said == {"conditions", "startTime"}
+
+
+@given(
+    st.sampled_from(Version),
+    st.dictionaries(
+        st.sampled_from([f.encode_name for f in msgspec.structs.fields(SpecWire)]), json_values
+    ),
+)
+def test_any_spec_of_any_version_is_a_job_or_says_why_not(version, spec):
+    manifest = {"apiVersion": version.api_version, "kind": "MPIJob", "spec": spec}
+    assert isinstance(job(manifest), MPIJob | Rejected)

@@ -1,0 +1,45 @@
+"""kubeflow.org/v1: what its spec means.
+
+It is two operators' version: mpi-operator's up to v0.3, and the training-operator's, whose fields
+are the former's and more. What the former let stand without reading it (`runPolicy`) is read.
+"""
+
+from mpijob.api.wire import RunPolicyWire, SpecWire, idling, roles_of, scheduling_of
+from mpijob.core.draft import LAUNCHER, Draft, ReplicaDraft
+from mpijob.core.job import Identity
+from mpijob.core.status import JobStatus
+
+
+def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
+    """Return the draft of a job that was written in v1.
+
+    Of two policies for its pods that of `runPolicy` counts. A launcher with GPUs runs ranks.
+
+    Source: `setDefaultsMPIJob` and `isGPULauncher`, training-operator v1.9
+    (pkg/apis/kubeflow.org/v1, pkg/controller.v1/mpi).
+    """
+    policy = spec.run_policy or RunPolicyWire()
+    roles = idling(roles_of(spec))
+    return Draft(
+        identity=identity,
+        replicas=roles,
+        slots_per_worker=spec.slots_per_worker,
+        run_launcher_as_worker=_has_gpus((roles or {}).get(LAUNCHER)) or None,
+        clean_pods=policy.clean_pod_policy or spec.clean_pod_policy,
+        ttl_s=policy.ttl_seconds_after_finished,
+        active_deadline_s=policy.active_deadline_seconds,
+        backoff_limit=policy.backoff_limit,
+        scheduling=scheduling_of(policy.scheduling_policy),
+        suspended=policy.suspend,
+        managed_by=policy.managed_by,
+        main_container=spec.main_container,
+        status=status,
+    )
+
+
+def _has_gpus(launcher: ReplicaDraft | None) -> bool:
+    """Say whether a launcher has a limit for GPUs, whoever made them."""
+    pod = (launcher.template.get("spec") or {}) if launcher else {}
+    limits = [(c.get("resources") or {}).get("limits") for c in pod.get("containers") or ()]
+    names = [name for limit in limits if isinstance(limit, dict) for name in limit]
+    return any(name.endswith(".com/gpu") or "gpu" in name for name in names)
