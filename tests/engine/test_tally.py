@@ -15,7 +15,34 @@ def test_a_job_is_counted_when_it_is_created_and_when_it_runs():
     tally.told(JobStatus(), created, NOON)
     tally.told(created, runs, seconds_later(3))
     tally.told(runs, runs, seconds_later(9))
-    assert (tally.created, tally.start_s.sum, sum(tally.start_s.counts)) == (1, 3.0, 1)
+    launcher = tally.start_s["launcher"]
+    assert (tally.created, launcher.sum, sum(launcher.counts)) == (1, 3.0, 1)
+
+
+def test_a_start_is_timed_until_all_workers_run_and_until_the_launcher_does():
+    begun = JobStatus(started_at=NOON, ready="0/2")
+    some, all_run = replace(begun, ready="1/2"), replace(begun, ready="2/2")
+    tally = Tally()
+    for old, new, second in ((begun, some, 1), (some, all_run, 2), (all_run, some, 3)):
+        tally.told(old, new, seconds_later(second))
+    assert {phase: told.sum for phase, told in tally.start_s.items()} == {
+        "workers": 2.0,
+        "launcher": 0.0,
+    }
+
+
+def test_a_clock_that_is_behind_makes_no_start_negative():
+    begun = JobStatus(started_at=seconds_later(60), ready="0/2")
+    tally = Tally()
+    tally.told(begun, replace(begun, ready="2/2"), NOON)
+    assert tally.start_s["workers"].counts[0] == 1
+
+
+def test_a_job_without_workers_is_not_one_whose_workers_run():
+    begun = JobStatus(started_at=NOON)
+    tally = Tally()
+    tally.told(begun, replace(begun, ready="0/0"), NOON)
+    assert sum(tally.start_s["workers"].counts) == 0
 
 
 def test_looks_are_counted_by_how_they_ended():

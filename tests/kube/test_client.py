@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
@@ -164,6 +165,29 @@ def test_requests_are_counted_by_verb_and_answer(asked):
 
     counted, _ = asked(two, web.Response(body=b"{}"), status(404))
     assert counted == {("GET", 200): 1, ("GET", 404): 1}
+
+
+WELCOME = {
+    "not yet answered": ([], False),
+    "answered": ([200], True),
+    "answered that there is none": ([404], True),
+    "not known": ([401, 401], False),
+    "not allowed": ([403], False),
+    "in trouble": ([503], False),
+    "in trouble once": ([503, 200], True),
+}
+
+
+@pytest.mark.parametrize(("codes", "want"), WELCOME.values(), ids=WELCOME)
+def test_who_is_welcome(asked, codes, want):
+    async def scene(client):
+        while client.requests.total() < len(codes):
+            with suppress(NotFound, Refused, Unreachable):
+                await one(client)
+        return client.is_welcome
+
+    welcome, _ = asked(scene, *map(status, codes))
+    assert welcome is want
 
 
 def test_a_pace_lets_so_many_through_at_once():

@@ -61,6 +61,7 @@ def manifest(status):
         'mpijob_api_requests_total{code="200",verb="GET"} 3.0',
         'mpijob_looks_total{result="done"} 1.0',
         'mpijob_look_seconds_bucket{le="+Inf"} 1.0',
+        'mpijob_start_seconds_bucket{le="+Inf",phase="workers"} 0.0',
     ],
 )
 def test_a_scrape_has(name):

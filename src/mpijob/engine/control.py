@@ -15,7 +15,7 @@ from mpijob.core.reconcile import reconcile
 from mpijob.engine.cache import CHILD_KINDS, Cache
 from mpijob.engine.perform import Hands, meet_again, perform
 from mpijob.engine.queue import Queue
-from mpijob.engine.tally import Tally
+from mpijob.engine.tally import Tally, became_true
 from mpijob.ports import Change, ChangeType, Conflict, Keys, NotFound, Objects, Refused, Unreachable
 
 _log = logging.getLogger(__name__)
@@ -102,6 +102,8 @@ class Engine:
         for step in plan.steps[:1]:
             if isinstance(step, WriteStatus):
                 self.tally.told(observed.job.status, step.status, now)
+                for row in became_true(observed.job.status, step.status):
+                    _log.info("%s: %s", row.type, row.message, extra=_of(key))
         return plan
 
     @property

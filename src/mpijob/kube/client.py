@@ -50,7 +50,9 @@ _KEEPALIVE = (
 
 #: The first answer that is no success.
 OK_END = 300
-UNAUTHORIZED, TOO_MANY = 401, 429
+UNAUTHORIZED, FORBIDDEN, TOO_MANY = 401, 403, 429
+SERVER_ERRORS = 500
+_UNWELCOME = (UNAUTHORIZED, FORBIDDEN, TOO_MANY)
 
 
 class Expired(Exception):
@@ -112,6 +114,11 @@ class Client:
         self._agent = f"{agent}/{__version__}"
         self._session: aiohttp.ClientSession | None = None
         self.requests: Counter[tuple[str, int]] = Counter()
+
+    @property
+    def is_welcome(self) -> bool:
+        """Whether the server has answered, and not by asking who we are or that we may not."""
+        return any(code < SERVER_ERRORS and code not in _UNWELCOME for _, code in self.requests)
 
     async def __aenter__(self) -> Self:
         """Open the connections."""

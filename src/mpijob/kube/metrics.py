@@ -52,8 +52,17 @@ class OperatorCollector(Collector):
         for result, count in tally.looks.items():
             looks.add_metric([result], count)
         yield looks
-        yield _histogram("mpijob_look_seconds", "How long a look at a job took", tally.look_s)
-        yield _histogram("mpijob_start_seconds", "From a job's start to Running", tally.start_s)
+        looked = HistogramMetricFamily("mpijob_look_seconds", "How long a look at a job took")
+        looked.add_metric([], *_cumulated(tally.look_s))
+        yield looked
+        started = HistogramMetricFamily(
+            "mpijob_start_seconds",
+            "From a job's start until all its workers run, and until its launcher does",
+            labels=["phase"],
+        )
+        for phase, told in tally.start_s.items():
+            started.add_metric([phase], *_cumulated(told))
+        yield started
         requests = CounterMetricFamily(
             "mpijob_api_requests", "Requests to the API server", labels=["verb", "code"]
         )
@@ -80,9 +89,10 @@ def registry(engine: Engine, client: Client, leads: Callable[[], bool]) -> Colle
     return made
 
 
-def _histogram(name: str, text: str, told: Histogram) -> Metric:
+def _cumulated(told: Histogram) -> tuple[list[tuple[str, float]], float]:
+    """Return the buckets as Prometheus counts them, each with those below it, and the sum."""
     total, buckets = 0, []
     for bound, count in zip((*told.bounds, float("inf")), told.counts, strict=True):
         total += count
-        buckets.append(("+Inf" if bound == float("inf") else repr(bound), total))
-    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=told.sum)
+        buckets.append(("+Inf" if bound == float("inf") else repr(bound), float(total)))
+    return buckets, told.sum

@@ -81,7 +81,11 @@ async def run(connection: Connection, settings: Settings) -> bool:
     ):
         operator = _Operator(client, lease_client, settings)
         metrics = registry(operator.engine, client, lambda: operator.leads)
-        health = Health(lambda: True, lambda: not operator.leads or operator.synced)
+        health = Health(
+            lambda: True,
+            # Who waits must be able to read the Lease; who leads must know all there is.
+            lambda: operator.synced if operator.leads else lease_client.is_welcome,
+        )
         async with served(
             health,
             metrics,
