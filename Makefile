@@ -24,7 +24,7 @@ export UV_NO_PROGRESS := 1
 PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
-.PHONY: help setup mpi fmt check quick test real soak sim bench demo lock clean
+.PHONY: help setup mpi fmt check quick test real sim bench demo lock clean
 
 include tests/real/cluster.mk
 
@@ -80,10 +80,7 @@ test: quick mpi ## Everything.
 	@$(PYTEST) -n $(WORKERS) -m mpi
 
 real: setup ## The tests on a real Kubernetes, which is built once and brought up here.
-	@$(PYTEST) -rs -n $(WORKERS) --dist loadfile -m real tests/real
-
-soak: setup ## The long runs on a real Kubernetes: 10 minutes of faults, from a fresh seed.
-	@MPIJOB_FAULTS_S=600 MPIJOB_FAULTS_SEED="$$(date +%Y%m%d%H%M)" $(PYTEST) -s -m real tests/real/test_faults.py
+	@$(PYTEST) -m real tests/real
 
 sim: setup ## 2,000 fresh histories of the simulator, the day as their base.
 	@$(BIN)/mpijob sim --seeds 2000 --jobs $(WORKERS) --from "$$(date +%Y%m%d)0000"

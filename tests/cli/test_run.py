@@ -200,7 +200,11 @@ NO_LOGS = {
     "a worker that was not": (("pi", "--index", "7"), exits.NOT_FOUND),
     "a run before the first": (("pi", "--previous"), exits.NOT_FOUND),
     "a job that is not there": (("tau",), exits.NOT_FOUND),
-    "a rank of a worker": (("pi", "--rank", "1", "--role", "worker"), exits.INVALID),
+    "a rank of one worker": (("pi", "--rank", "1", "--index", "0"), exits.INVALID),
+    "the host of a rank for which there is no slot": (
+        ("pi", "--rank", "99", "--role", "worker"),
+        exits.INVALID,
+    ),
     "a launcher's index": (("pi", "--index", "1", "--role", "launcher"), exits.INVALID),
 }
 

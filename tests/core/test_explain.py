@@ -300,6 +300,16 @@ def test_a_container_that_fails_again_and_again_tells_why(container, want):
     assert want in explain(running(told_job(), launcher_pods=(pod,)))[0].what
 
 
+def test_a_container_that_left_no_word_in_its_status_is_told_by_its_log():
+    pod = worker(0, PodPhase.PENDING, containers=(crashing(""),))
+    known = Circumstances(last_words={pod.name: "no such bucket"}, now=LATER)
+    world = running(told_job(1), workers=(pod,))
+    assert (list(questions(world)), explain(world, known)[0].what.rpartition(": ")[2]) == (
+        [(pod.name, "mpi")],
+        "no such bucket",
+    )
+
+
 def test_a_launcher_that_failed_and_is_tried_again_tells_of_the_latest_failure():
     pods = [
         launcher_pod(

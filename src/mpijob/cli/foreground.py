@@ -49,7 +49,11 @@ class Foreground:
         writing = asyncio.create_task(output.run())
         running = asyncio.create_task(self.running.run())
         try:
-            await asyncio.wait({running, writing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, writing, looking}, return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                # It ends with the job, or says why nothing can be seen of it.
+                looking.result()
+                await asyncio.wait({running, writing}, return_when=asyncio.FIRST_COMPLETED)
             if writing.done() and not running.done():
                 # Only a closed pipe ends it early: nobody reads what the job has to say.
                 forget_stdout()

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
+from mpijob.api import versions
 from mpijob.api.manifest import uid_of
 from mpijob.cli import exits
 from mpijob.cli.launcher_output import LauncherOutput, write
@@ -15,7 +16,7 @@ from mpijob.cli.render.ranks import HOW, LineCutter, lines_of
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.world import World, within
 from mpijob.core import names
-from mpijob.core.job import Key, Role
+from mpijob.core.job import Key, Manifest, MPIJob, Role
 from mpijob.core.plan import Kind, Ref
 from mpijob.ports import NotFound
 
@@ -35,7 +36,10 @@ class Asked:
 
     async def printed(self, world: World) -> int:
         """Print the logs that are asked for."""
-        uid = uid_of(await world.job(self.key))
+        job = await world.job(self.key)
+        if self.rank is not None and self.role is Role.WORKER:
+            return await self._at_host(job, self.rank).printed(world)
+        uid = uid_of(job)
         if self.follow and self.role is Role.LAUNCHER and self.rank is None and self.tail is None:
             return await self._follow_launcher(world)
         pods = self._chosen(await world.pods_with_logs(self.key, uid))
@@ -49,6 +53,17 @@ class Asked:
             with suppress(NotFound):
                 await self._print(world, pod, f"[{pod}] ".encode())
         return exits.OK
+
+    def _at_host(self, written: Manifest, rank: int) -> "Asked":
+        """Return what asks for all that the host of a rank has written. Raises Trouble for none."""
+        job = versions.job(written)
+        host = names.host_of_rank(job, rank) if isinstance(job, MPIJob) else None
+        if host is None:
+            message = f"{self.key.name} has no slot for rank {rank}"
+            raise Trouble(message, hint="ranks count from 0", code=exits.INVALID)
+        index = names.worker_index(host)
+        role = Role.LAUNCHER if index is None else Role.WORKER
+        return replace(self, rank=None, role=role, index=index)
 
     def _chosen(self, pods: list[str]) -> list[str]:
         """Return the pods whose logs are asked for: of launchers the last.
@@ -152,11 +167,14 @@ def command(
     """Print what a job's launcher or its workers have written.
 
     All ranks write to mpirun, and so to the launcher's log. --rank picks one rank's lines out of
-    it, where mpirun was asked to tag them: mpirun --tag-output. Logs are kept until the job is
-    deleted, those of pods that are gone too.
+    it, where mpirun was asked to tag them: mpirun --tag-output. With --role worker it picks the
+    log of the host that the rank is on, where ranks fill slots in order.
+
+    On this machine logs are kept until the job is deleted, those of pods that are gone too; on a
+    cluster a log goes with its pod.
     """
-    if rank is not None and (role == "worker" or index is not None):
-        message = "ranks write to the launcher's log: --rank goes without --role and --index"
+    if rank is not None and index is not None:
+        message = "ranks write to the launcher's log: --rank goes without --index"
         raise Trouble(message, code=exits.INVALID)
     if index is not None and role == "launcher":
         raise Trouble("a launcher has no index", code=exits.INVALID)

@@ -22,6 +22,7 @@ from mpijob.core.transport.ssh import WAIT_CONTAINER
 _UNNOTICED_S = 15.0
 #: How long, in seconds, the workers may take to answer before what ssh says of them counts.
 _UNANSWERED_S = 30.0
+_WORKERS_ASKED = 3
 
 __all__ = ["Fact", "Weight", "explain", "questions"]
 
@@ -32,11 +33,23 @@ def explain(observed: Observed, around: Circumstances = NOTHING_KNOWN) -> tuple[
 
 
 def questions(observed: Observed) -> Iterator[tuple[str, str]]:
-    """Yield the pods whose last words would tell more than is seen, and which container's."""
+    """Yield the pods whose last words would tell more than is seen, and which container's.
+
+    Those are what a launcher is running, and what ended without a word. Of workers a few will do.
+    """
     for pod in observed.launcher_pods:
         running = [container for container in pod.containers if container.running]
         if running:
             yield pod.name, running[0].name
+    ended = [(pod.name, name) for pod in observed.workers if (name := _mute(pod))]
+    yield from ended[:_WORKERS_ASKED]
+    yield from ((pod.name, name) for pod in observed.launcher_pods if (name := _mute(pod)))
+
+
+def _mute(pod: PodView) -> str:
+    """Return the container of a pod that failed and left no word in its status; "" for none."""
+    failed = (c for c in pod.containers if c.exit_code not in (None, 0) and not c.ended_message)
+    return next((container.name for container in failed), "")
 
 
 def _facts(observed: Observed, around: Circumstances) -> Iterator[Fact]:
@@ -50,12 +63,12 @@ def _facts(observed: Observed, around: Circumstances) -> Iterator[Fact]:
         for problem in job.problems:
             yield Fact(Weight.CAUSE, name, str(problem), "Correct the field and apply it again.")
     elif job.status.finished:
-        yield from _end(job)
+        yield from _end(job, around)
     else:
         yield from _life(job, observed, around)
 
 
-def _end(job: MPIJob) -> Iterator[Fact]:
+def _end(job: MPIJob, around: Circumstances) -> Iterator[Fact]:
     status = job.status
     done = status.condition(ConditionType.SUCCEEDED)
     if done is not None and done.true:
@@ -73,7 +86,8 @@ def _end(job: MPIJob) -> Iterator[Fact]:
     alone = status.failure is None or reason in _OUT_OF_TIME
     yield Fact(Weight.CAUSE if alone else Weight.HINDRANCE, str(job.key), message, advice)
     if status.failure is not None:
-        yield of_failure(status.failure, Weight.HINDRANCE if alone else Weight.CAUSE)
+        weight = Weight.HINDRANCE if alone else Weight.CAUSE
+        yield of_failure(status.failure, around, weight)
 
 
 _OUT_OF_TIME = ("DeadlineExceeded",)
@@ -90,7 +104,7 @@ def _life(job: MPIJob, observed: Observed, around: Circumstances) -> Iterator[Fa
         yield _suspended(job, around)
         return
     yield from _unnoticed(job, around)
-    yield from _restarts(job.status)
+    yield from _restarts(job.status, around)
     yield from _refused(job, observed, around)
     yield from _workers(job, observed, around)
     yield from _launcher(job, observed, around)
@@ -113,11 +127,11 @@ def _unnoticed(job: MPIJob, around: Circumstances) -> Iterator[Fact]:
     yield Fact(Weight.CAUSE, str(job.key), "was not noticed by any operator", advice)
 
 
-def _restarts(status: JobStatus) -> Iterator[Fact]:
+def _restarts(status: JobStatus, around: Circumstances) -> Iterator[Fact]:
     if status.failure is not None and status.is_true(ConditionType.RESTARTING):
-        yield of_failure(status.failure)
+        yield of_failure(status.failure, around)
     elif status.failure is not None and status.restarts:
-        yield of_failure(status.failure, Weight.HINDRANCE)
+        yield of_failure(status.failure, around, Weight.HINDRANCE)
 
 
 def _refused(job: MPIJob, observed: Observed, around: Circumstances) -> Iterator[Fact]:
@@ -167,7 +181,7 @@ def _launcher(job: MPIJob, observed: Observed, around: Circumstances) -> Iterato
         limit = retry.backoff_limit(job)
         what = f"has failed {launcher.failed_count} of the {limit} times it may"
         yield Fact(Weight.HINDRANCE, "launcher", what, "See mpijob logs --role launcher.")
-        yield from _last_failure(observed)
+        yield from _last_failure(observed, around)
     live = [p for p in observed.launcher_pods if p.phase in (PodPhase.PENDING, PodPhase.RUNNING)]
     for pod in live:
         yield from _of_launcher_pod(pod, job, observed, around)
@@ -176,11 +190,11 @@ def _launcher(job: MPIJob, observed: Observed, around: Circumstances) -> Iterato
         yield Fact(Weight.WAIT, "launcher", held)
 
 
-def _last_failure(observed: Observed) -> Iterator[Fact]:
+def _last_failure(observed: Observed, around: Circumstances) -> Iterator[Fact]:
     """Tell how the launcher's latest pod failed: the next one will likely fail the same way."""
     newest = retry.newest_failed(observed.launcher_pods)
     if newest is not None:
-        yield of_failure(retry.cause(newest))
+        yield of_failure(retry.cause(newest), around)
 
 
 def _of_launcher_pod(

@@ -103,6 +103,12 @@ def rank_hosts(job: MPIJob) -> tuple[str, ...]:
     return (launcher(job.name), *workers) if job.run_launcher_as_worker else workers
 
 
+def host_of_rank(job: MPIJob, rank: int) -> str | None:
+    """Return the pod that a rank (0-based) is on where ranks fill slots in order; None for none."""
+    hosts, index = rank_hosts(job), rank // job.slots_per_worker
+    return hosts[index] if index < len(hosts) else None
+
+
 def selector(job: MPIJob) -> dict[str, str]:
     """Return the labels by which the Service finds every pod of the job.
 

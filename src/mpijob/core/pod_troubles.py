@@ -48,7 +48,7 @@ _UNMADE = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "Faile
 def troubles(pod: PodView, around: Circumstances) -> Iterator[Trouble]:
     """Yield what keeps one pod from running."""
     if pod.phase is PodPhase.FAILED:
-        yield _of_failure(retry.cause(pod))
+        yield _of_failure(retry.cause(pod), around)
         return
     lost = around.told(pod.uid, "NodeNotReady")
     if lost is not None and not pod.ready and pod.phase is PodPhase.RUNNING:
@@ -61,22 +61,23 @@ def troubles(pod: PodView, around: Circumstances) -> Iterator[Trouble]:
         yield from _of_containers(pod, around)
 
 
-def of_failure(failure: Failure, weight: Weight = Weight.CAUSE) -> Fact:
+def of_failure(failure: Failure, around: Circumstances, weight: Weight = Weight.CAUSE) -> Fact:
     """Return the first cause: which pod died, where, how, and what it said last."""
-    trouble = _of_failure(failure)
+    trouble = _of_failure(failure, around)
     return Fact(weight, f"pod {failure.pod}", trouble.what, trouble.advice)
 
 
-def _of_failure(failure: Failure) -> Trouble:
+def _of_failure(failure: Failure, around: Circumstances) -> Trouble:
     node = f" on node {failure.node}" if failure.node else ""
-    what = f"failed{node} ({_end(failure.reason, failure.exit_code)}){_said(failure.message)}"
-    return Trouble(Weight.CAUSE, what, _remedy(failure.reason, failure.message, failure.exit_code))
+    words = failure.message or around.last_words.get(failure.pod, "")
+    what = f"failed{node} ({_end(failure.reason, failure.exit_code)}){_said(words)}"
+    return Trouble(Weight.CAUSE, what, _remedy(failure.reason, words, failure.exit_code))
 
 
 def _of_containers(pod: PodView, around: Circumstances) -> Iterator[Trouble]:
     stuck = [c for c in pod.containers if c.waiting_reason not in _QUIET]
     for container in stuck:
-        yield _stuck(container)
+        yield _stuck(container, around.last_words.get(pod.name, ""))
     told = around.told(pod.uid, *_UNMADE)
     if not stuck and pod.phase is PodPhase.PENDING:
         waits = not any(c.running or c.exit_code is not None for c in pod.containers)
@@ -94,10 +95,13 @@ def _unmade(reason: str) -> str:
     return telltales.of_reason(reason) or telltales.of_reason("FailedMount")
 
 
-def _stuck(container: ContainerView) -> Trouble:
-    """What is to be said of a container that waits, and is not merely on its way."""
+def _stuck(container: ContainerView, log: str) -> Trouble:
+    """What is to be said of a container that waits, and is not merely on its way.
+
+    `log` is the end of what it wrote, where its status has no words of its own.
+    """
     if container.waiting_reason == _RESTARTED and container.exit_code is not None:
-        reason, words = container.ended_reason, container.ended_message
+        reason, words = container.ended_reason, container.ended_message or log
         end = _end(reason, container.exit_code)
         what = f"container {container.name} fails again and again ({end}){_said(words)}"
         advice = _remedy(reason, words, container.exit_code)

@@ -140,7 +140,7 @@ def test_it_names_those_it_still_waits_for(world):
     assert waited(world) == (0, said, "")
 
 
-# Five seconds pass between any two looks at the clock.
+# Five seconds pass from one look at the clock to the next.
 CLOCK = """#!/bin/sh
 echo tick >>"$WORLD/clock"
 echo $(($(grep -c . "$WORLD/clock") * 5))
@@ -150,8 +150,12 @@ SECOND = """
 if [ -e "$WORLD/slept" ]; then echo b.pi.ns.svc >>"$WORLD/up"; else : >"$WORLD/slept"; fi
 """
 REASONS = {
-    "ssh-keyscan": ({"ssh_keyscan": KEYSCAN}, "connect to the others: Connection refused"),
-    "ssh": ({"ssh": SSH}, "ssh: connect to host: Connection refused"),
+    "ssh-keyscan and ssh": (
+        {"ssh_keyscan": KEYSCAN, "ssh": SSH},
+        "  ssh: connect to host: Connection refused\n",
+    ),
+    "ssh alone": ({"ssh": SSH}, "  ssh: connect to host: Connection refused\n"),
+    "ssh-keyscan alone": ({"ssh_keyscan": KEYSCAN}, ""),
 }
 
 
@@ -161,7 +165,7 @@ def test_it_says_why_it_goes_on_waiting(world, programs, reason):
     world.file("up", "a.pi.ns.svc\n")
     world.file("next", SECOND)
     line = "waiting for 1 of 2 workers: b \n"
-    said = f"{line}{line}  {reason}\nall 2 workers answer, after … s\n"
+    said = f"{line}{reason}" * 2 + "all 2 workers answer, after … s\n"
     assert waited(world) == (0, said, "")
 
 

@@ -44,17 +44,15 @@ tell() {
     [ $((now - told_at)) -ge 5 ] || return 0
     some=$(printf '%s\n' "$waiting" | sed -e 's/\..*//' -e 6q | sed -e '6s/.*/.../' | tr '\n' ' ')
     echo "waiting for $(count "$waiting") of $(count "$(hosts)") workers: $some"
-    [ "$told_at" = 0 ] || why "$@" # Who has waited for 5 s wants to know.
     told_at=$now
+    [ $((now - began_at)) -lt 5 ] || why "$@" # Who has waited for 5 s wants to know.
 }
 
-# What ssh says of the first of those that do not answer.
+# What ssh says of the first of those that do not answer; ssh-keyscan passes over them in silence.
 why() {
+    command -v ssh >/dev/null || return 0
     host=$(printf '%s\n' "$waiting" | sed 1q)
-    case $ask in
-    scanned) echo "$host" | ssh-keyscan -T 2 -p "$port" -f - 2>&1 >/dev/null ;;
-    *) ssh -n -o BatchMode=yes -o ConnectTimeout=2 "$@" "$host" true 2>&1 ;;
-    esac | sed -e '/^#/d' -e 's/^/  /' -e 2q
+    ssh -n -o BatchMode=yes -o ConnectTimeout=2 "$@" "$host" true 2>&1 | sed -e 's/^/  /' -e 2q
 }
 
 if command -v ssh-keyscan >/dev/null; then
