@@ -8,6 +8,7 @@ import pytest
 from mpijob.api.children import seen
 from mpijob.core.job import Key
 from mpijob.core.observed import (
+    Child,
     ConfigView,
     ContainerView,
     End,
@@ -15,6 +16,8 @@ from mpijob.core.observed import (
     PodGroupView,
     PodPhase,
     PodView,
+    RoleBindingView,
+    RoleView,
     SecretView,
     ServiceView,
 )
@@ -156,6 +159,21 @@ VIEWS = {
         Kind.POD_GROUP,
         {**meta(), "spec": {"minMember": 3}},
         PodGroupView(*IDENTITY, {"minMember": 3}),
+    ),
+    "an account": (
+        Kind.SERVICE_ACCOUNT,
+        meta(),
+        Child(*IDENTITY),
+    ),
+    "a Role: its rules": (
+        Kind.ROLE,
+        {**meta(), "rules": [{"verbs": ["get"]}]},
+        RoleView(*IDENTITY, ({"verbs": ["get"]},)),
+    ),
+    "a binding: who is bound": (
+        Kind.ROLE_BINDING,
+        {**meta(), "subjects": [{"kind": "ServiceAccount", "name": "a"}]},
+        RoleBindingView(*IDENTITY, ("a",)),
     ),
     "a PriorityClass: its value": (Kind.PRIORITY_CLASS, {**meta(), "value": 9}, 9),
 }

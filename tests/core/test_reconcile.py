@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from mpijob.core import names
+from mpijob.core import build, names
 from mpijob.core.config import Config, Gang, Transport
 from mpijob.core.job import (
     CleanPodPolicy,
@@ -15,7 +15,16 @@ from mpijob.core.job import (
     RunPolicy,
     SchedulingPolicy,
 )
-from mpijob.core.observed import End, Observed, PodGroupView, PodPhase, ServiceView
+from mpijob.core.observed import (
+    Child,
+    End,
+    Observed,
+    PodGroupView,
+    PodPhase,
+    RoleBindingView,
+    RoleView,
+    ServiceView,
+)
 from mpijob.core.plan import (
     Announce,
     Confirm,
@@ -404,3 +413,69 @@ def test_a_v1_job_is_looked_at_again_when_its_end_may_be_told():
     world = settled(fresh(written_in(Version.V1, noted)))
     world = replace(world, launcher=launcher(end=DONE))
     assert reconcile(world, NOON, CONFIG).wake_at == seconds_later(1)
+
+
+EXEC_CONFIG = Config(kubectl_delivery_image="example/kubectl:1")
+BY_EXEC = {"mpijob.dev/transport": "exec"}
+
+
+def with_rights(world, **changes):
+    """A world with what lets the launcher execute in its workers as it should be."""
+    of = world.job
+    name = names.launcher(of.name)
+    usual = {
+        "secret": None,
+        "host_keys": None,
+        "account": Child(name, "a", of.uid, "1"),
+        "role": RoleView(name, "r", of.uid, "1", tuple(build.role(of)["rules"])),
+        "role_binding": RoleBindingView(name, "b", of.uid, "1", (name,)),
+    }
+    return replace(world, **(usual | changes))
+
+
+def test_a_job_by_exec_gets_rights_and_no_keys():
+    world = settled(fresh(job(annotations=BY_EXEC)))
+    _, plumbing, *_ = steps(world, config=EXEC_CONFIG)
+    assert plumbing == [
+        "create Service pi",
+        "create ConfigMap pi-config",
+        "create ServiceAccount pi-launcher",
+        "create Role pi-launcher",
+        "create RoleBinding pi-launcher",
+    ]
+
+
+def test_a_job_by_exec_that_is_as_it_should_be_is_left_alone():
+    world = running(job(annotations=BY_EXEC), config=EXEC_CONFIG)
+    assert steps(settled(with_rights(world)), config=EXEC_CONFIG) == []
+
+
+def test_rights_follow_the_workers():
+    world = with_rights(running(job(annotations=BY_EXEC), config=EXEC_CONFIG))
+    more = replace(world.job, worker=replace(world.job.worker, count=3))
+    assert "patch Role pi-launcher rules" in flat(
+        steps(settled(replace(world, job=more)), config=EXEC_CONFIG)
+    )
+
+
+def test_rights_that_somebody_gave_to_others_are_taken_back():
+    bound = RoleBindingView("pi-launcher", "b", "job-uid", "1", ("pi-launcher", "other"))
+    world = with_rights(running(job(annotations=BY_EXEC), config=EXEC_CONFIG), role_binding=bound)
+    assert steps(settled(world), config=EXEC_CONFIG) == [["patch RoleBinding pi-launcher subjects"]]
+
+
+def test_an_account_of_the_users_is_not_made():
+    made = job(annotations=BY_EXEC)
+    made.launcher.template["spec"]["serviceAccountName"] = "mine"
+    assert "create ServiceAccount pi-launcher" not in flat(
+        steps(settled(fresh(made)), config=EXEC_CONFIG)
+    )
+
+
+def test_a_role_of_a_strangers_is_in_the_way():
+    taken = RoleView("pi-launcher", "r", "other", "1")
+    assert rows_of(settled(replace(fresh(job()), role=taken)))[-1] == "Blocked"
+
+
+def rows_of(world):
+    return [row.type.value for row in world.job.status.conditions]

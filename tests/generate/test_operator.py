@@ -4,7 +4,7 @@ import pytest
 
 from mpijob.generate.operator import installation
 from mpijob.generate.rights import LEASE
-from mpijob.generate.settings import LABELS, Installation
+from mpijob.generate.settings import KUBECTL_DELIVERY_IMAGE, LABELS, Installation
 from mpijob.kube import operator
 
 
@@ -84,6 +84,7 @@ def test_the_operator_is_told_what_was_chosen():
         "operator",
         "--lock-namespace=here",
         "--monitoring-port=9090",
+        f"--kubectl-delivery-image={KUBECTL_DELIVERY_IMAGE}",
         "--namespace=team",
         "--gang-scheduling=volcano",
         "--cluster-domain=example.org",

@@ -14,7 +14,7 @@ from harness.fake_site import fake_site as brought_up
 from harness.unavailable import Unavailable
 from mpijob.core import names
 from mpijob.generate.rights import lease_rules, operator_rules
-from mpijob.generate.settings import NAME, NAMESPACE
+from mpijob.generate.settings import NAME, NAMESPACE, Installation
 
 GUARDED = "--enable-admission-plugins=OwnerReferencesPermissionEnforcement"
 TEAM, TEAM_OPERATOR = "team", "team-operator"
@@ -31,10 +31,14 @@ def site(tmp_path_factory):
         pytest.skip(f"no real control plane: {lacking}")
 
 
+#: v2beta1 alone, by ssh alone: what the jobs of these tests need, and so all that is granted.
+ALONE = ("--serve=v2beta1", "--kubectl-delivery-image=")
+
+
 @pytest.fixture(scope="module")
 def installed(site):
     """What the installation said, once its operator runs."""
-    code, said, complaint = site.mpijob("install", "--wait")
+    code, said, complaint = site.mpijob("install", "--wait", *ALONE)
     assert code == 0, complaint
     site.operator(NAMESPACE)
     return said
@@ -273,7 +277,7 @@ def test_a_job_is_scaled(scaled):
 def test_a_service_that_somebody_changed_is_mended(mended):
     wanted = {
         names.JOB_NAME_LABEL: "elastic",
-        names.OPERATOR_NAME_LABEL: names.OPERATOR_NAME,
+        names.OPERATOR_NAME_LABEL: "mpi-operator",
     }
     assert mended["spec"]["selector"] == wanted
 
@@ -315,7 +319,12 @@ def test_every_right_is_used_and_no_other_is_needed(site):
     }
     refused = {(row.resource, row.subresource, row.verb) for row in asked if row.code == 403}
     # The server itself looks at that right, where it guards owner references.
-    granted = _granted([*operator_rules(""), *lease_rules()]) - {("mpijobs/finalizers", "update")}
+    granted = _granted(
+        [
+            *operator_rules(Installation(served=("v2beta1",), kubectl_delivery_image="")),
+            *lease_rules(),
+        ]
+    ) - {("mpijobs/finalizers", "update")}
     assert (used ^ granted, refused) == (set(), set())
 
 

@@ -5,7 +5,7 @@ set of structs; what is not named here is skipped by the decoder and costs nothi
 seen by the names of their keys alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -22,6 +22,8 @@ from mpijob.core.observed import (
     PodGroupView,
     PodPhase,
     PodView,
+    RoleBindingView,
+    RoleView,
     SecretView,
     ServiceView,
 )
@@ -163,6 +165,24 @@ class _PriorityClass(_Wire):
     value: int = 0
 
 
+class _Account(_Wire):
+    metadata: _Meta
+
+
+class _Role(_Wire):
+    metadata: _Meta
+    rules: list[dict[str, Any]] | None = None
+
+
+class _Subject(_Wire):
+    name: str = ""
+
+
+class _RoleBinding(_Wire):
+    metadata: _Meta
+    subjects: list[_Subject] | None = None
+
+
 class Seen(msgspec.Struct, frozen=True):
     """A view with what the cache files it under.
 
@@ -184,24 +204,11 @@ def seen(kind: Kind, manifest: Manifest | bytes) -> Seen:
         msgspec.ValidationError: the object is not of the shape that Kubernetes gives its kind.
 
     """
-    match kind:
-        case Kind.SERVICE:
-            return _service(_decoded(manifest, _Service))
-        case Kind.CONFIG_MAP:
-            return _config(_decoded(manifest, _ConfigMap))
-        case Kind.SECRET:
-            return _secret(_decoded(manifest, _Secret))
-        case Kind.JOB:
-            return _job(_decoded(manifest, _Job))
-        case Kind.POD:
-            return _pod(_decoded(manifest, _Pod))
-        case Kind.POD_GROUP:
-            return _pod_group(_decoded(manifest, _PodGroup))
-        case Kind.PRIORITY_CLASS:
-            wire = _decoded(manifest, _PriorityClass)
-            return _filed(wire.metadata, wire.value)
-        case _:
-            raise ValueError(f"{kind} is no child of a job")
+    found = _READERS.get(kind)
+    if found is None:
+        raise ValueError(f"{kind} is no child of a job")
+    shape, read = found
+    return read(_decoded(manifest, shape))
 
 
 def _decoded(manifest: Manifest | bytes, shape: type[T]) -> T:
@@ -322,5 +329,37 @@ def _container(wire: _ContainerStatus, *, init: bool) -> ContainerView:
     )
 
 
+def _role_binding(wire: _RoleBinding) -> Seen:
+    accounts = tuple(subject.name for subject in wire.subjects or ())
+    return _filed(wire.metadata, RoleBindingView(*_identity(wire.metadata), accounts))
+
+
 def _pod_group(wire: _PodGroup) -> Seen:
     return _filed(wire.metadata, PodGroupView(*_identity(wire.metadata), wire.spec))
+
+
+def _account(wire: _Account) -> Seen:
+    return _filed(wire.metadata, Child(*_identity(wire.metadata)))
+
+
+def _role(wire: _Role) -> Seen:
+    return _filed(wire.metadata, RoleView(*_identity(wire.metadata), tuple(wire.rules or ())))
+
+
+def _priority_class(wire: _PriorityClass) -> Seen:
+    return _filed(wire.metadata, wire.value)
+
+
+#: How each kind is read: its shape on the wire, and what is made of it.
+_READERS: Mapping[Kind, tuple[type[Any], Callable[[Any], Seen]]] = {
+    Kind.SERVICE: (_Service, _service),
+    Kind.CONFIG_MAP: (_ConfigMap, _config),
+    Kind.SECRET: (_Secret, _secret),
+    Kind.JOB: (_Job, _job),
+    Kind.POD: (_Pod, _pod),
+    Kind.POD_GROUP: (_PodGroup, _pod_group),
+    Kind.SERVICE_ACCOUNT: (_Account, _account),
+    Kind.ROLE: (_Role, _role),
+    Kind.ROLE_BINDING: (_RoleBinding, _role_binding),
+    Kind.PRIORITY_CLASS: (_PriorityClass, _priority_class),
+}

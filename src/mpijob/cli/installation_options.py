@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mpijob.api.crd import UNDERSTOOD
-from mpijob.generate.settings import IMAGE, NAMESPACE, Installation
+from mpijob.generate.settings import IMAGE, KUBECTL_DELIVERY_IMAGE, NAMESPACE, Installation
 
 _OPTIONS = (
     click.option(
@@ -35,6 +35,14 @@ _OPTIONS = (
         help="A version of MPIJob that the API server is to serve; may be repeated.",
     ),
     click.option("--image", default=IMAGE, show_default=True, help="The operator's image."),
+    click.option(
+        "--kubectl-delivery-image",
+        default=KUBECTL_DELIVERY_IMAGE,
+        show_default=True,
+        metavar="IMAGE",
+        help="Brings kubectl to launchers that start ranks by exec. Empty: none may, and the "
+        "operator has no rights for it.",
+    ),
     click.option(
         "--replicas",
         type=click.IntRange(1, 9),

@@ -11,7 +11,9 @@ import click
 
 from mpijob.cli import exits
 from mpijob.cli.trouble import Trouble
+from mpijob.core.allocation import GPU, UnitDefaults
 from mpijob.core.config import Config, Gang, KeyType
+from mpijob.generate.settings import KUBECTL_DELIVERY_IMAGE
 
 #: klog's switches: mpi-operator's manifests pass them. What they choose, our log does not have.
 _KLOG = (
@@ -44,6 +46,10 @@ _OWN = (
     "controller-queue-rate-limit",
     "controller-queue-burst",
     "cluster-domain",
+    "kubectl-delivery-image",
+    "gpus-per-node",
+    "processing-units-per-node",
+    "processing-resource-type",
 )
 
 
@@ -130,6 +136,32 @@ def _understood(args: list[str]) -> list[str]:
 @click.option("--controller-queue-burst", type=int, help="Without effect: see the log.")
 @click.option("--cluster-domain", default="", help="The cluster's DNS domain, for host files.")
 @click.option(
+    "--kubectl-delivery-image",
+    default=KUBECTL_DELIVERY_IMAGE,
+    show_default=True,
+    help="Image with kubectl, for jobs whose ranks are started by exec; empty for ssh instead.",
+)
+@click.option(
+    "--gpus-per-node",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="GPUs a worker of v1alpha1's jobs that say only how many they want.",
+)
+@click.option(
+    "--processing-units-per-node",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The same for processing units.",
+)
+@click.option(
+    "--processing-resource-type",
+    default=GPU,
+    show_default=True,
+    help="What v1alpha1's processing units are: “nvidia.com/gpu” or “cpu”.",
+)
+@click.option(
     "--ssh-key-type",
     type=click.Choice([kind.value for kind in KeyType]),
     default=KeyType.ED25519.value,
@@ -195,6 +227,12 @@ async def _run(flags: dict[str, object]) -> bool:
             key_type=KeyType(str(flags["ssh_key_type"])),
             service_mesh=bool(flags["service_mesh"]),
             shared_memory=bool(flags["shared_memory"]),
+            kubectl_delivery_image=str(flags["kubectl_delivery_image"]),
+            units=UnitDefaults(
+                int(str(flags["gpus_per_node"])),
+                int(str(flags["processing_units_per_node"])),
+                str(flags["processing_resource_type"]),
+            ),
         ),
         namespace=str(flags["namespace"]),
         lock_namespace=str(flags["lock_namespace"]),

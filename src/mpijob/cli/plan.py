@@ -12,12 +12,13 @@ from mpijob.cli import exits
 from mpijob.cli.job_input import placed, read, sound
 from mpijob.cli.output import output_option, written
 from mpijob.cli.render.table import table
-from mpijob.core import names
+from mpijob.core import names, options
 from mpijob.core.config import Config, Gang
 from mpijob.core.job import Manifest, MPIJob
 from mpijob.core.observed import Observed, PodPhase, PodView
 from mpijob.core.plan import Create, Kind, MintSecret, Plan
 from mpijob.core.reconcile import reconcile
+from mpijob.generate.settings import KUBECTL_DELIVERY_IMAGE
 
 _COLUMNS = ("STAGE", "KIND", "NAME", "NOTE")
 #: Stands for the uid that a cluster would give the job.
@@ -44,8 +45,14 @@ def command(
     drawn when Secrets are made, so they are not shown.
     """
     job = sound(placed(read(file), namespace=namespace))
-    job = replace(job, identity=replace(job.identity, uid=_NO_UID))
-    config = Config(cluster_domain=cluster_domain, gang=Gang(gang) if gang else None)
+    # Before anything is created, the version that the job was written in is on record.
+    noted = {**job.identity.annotations, options.WRITTEN_IN: job.identity.written_in.value}
+    job = replace(job, identity=replace(job.identity, uid=_NO_UID, annotations=noted))
+    config = Config(
+        cluster_domain=cluster_domain,
+        gang=Gang(gang) if gang else None,
+        kubectl_delivery_image=KUBECTL_DELIVERY_IMAGE,
+    )
     steps = list(_creations(job, config))
     match output:
         case "yaml" | "json":

@@ -40,6 +40,8 @@ class Config:
         key_type: Which ssh keys to draw.
         service_mesh: Whether Istio and Linkerd may put their proxies into jobs' pods.
         shared_memory: Whether pods that run ranks get a /dev/shm as large as their memory.
+        kubectl_delivery_image: What brings kubectl to launchers that start ranks by exec; "" where
+            none may, and ssh is used.
         units: What v1alpha1's jobs mean where they say nothing of processing units.
 
     """
@@ -51,4 +53,5 @@ class Config:
     key_type: KeyType = KeyType.ED25519
     service_mesh: bool = False
     shared_memory: bool = True
+    kubectl_delivery_image: str = ""
     units: UnitDefaults = UnitDefaults()

@@ -61,8 +61,29 @@ def _config_fields(seen: ConfigView, want: Manifest, data: Mapping[str, str]) ->
     return fields
 
 
+def rights(job: MPIJob, observed: Observed, setup: Setup) -> Iterator[Step]:
+    """Yield what lets the launcher execute in its workers, where ranks are started so."""
+    if setup is not Setup.EXEC:
+        return
+    name, role, binding = names.launcher(job.name), build.role(job), build.role_binding(job)
+    if observed.account is None and build.own_account(job):
+        yield Create(names.ref(job, Kind.SERVICE_ACCOUNT, name), build.account(job))
+    seen = observed.role
+    if seen is None:
+        yield Create(names.ref(job, Kind.ROLE, name), role)
+    elif list(seen.rules) != role["rules"]:
+        yield _patch(job, Kind.ROLE, seen, {"rules": role["rules"]})
+    bound = observed.role_binding
+    if bound is None:
+        yield Create(names.ref(job, Kind.ROLE_BINDING, name), binding)
+    elif bound.accounts != (build.account_name(job),):
+        yield _patch(job, Kind.ROLE_BINDING, bound, {"subjects": binding["subjects"]})
+
+
 def secrets(job: MPIJob, observed: Observed, setup: Setup) -> Iterator[Step]:
     """Yield the minting of the ssh keys that are not there, or not whole."""
+    if setup is Setup.EXEC:
+        return
     yield from _secret(
         job, observed.secret, SecretContent.USER_KEYS, build.USER_KEY_NAMES, build.user_secret(job)
     )
@@ -193,6 +214,9 @@ def everything(job: MPIJob, observed: Observed) -> Iterator[Step]:
     yield from _deletions(job, Kind.POD_GROUP, (observed.pod_group,))
     yield from _deletions(job, Kind.SECRET, (observed.secret, observed.host_keys))
     yield from _deletions(job, Kind.CONFIG_MAP, (observed.config,))
+    yield from _deletions(job, Kind.ROLE_BINDING, (observed.role_binding,))
+    yield from _deletions(job, Kind.ROLE, (observed.role,))
+    yield from _deletions(job, Kind.SERVICE_ACCOUNT, (observed.account,))
     yield from _deletions(job, Kind.SERVICE, (observed.service,))
 
 

@@ -56,6 +56,20 @@ class SecretView(Child):
 
 
 @dataclass(frozen=True, slots=True)
+class RoleView(Child):
+    """The launcher's Role, whose rules are all ours."""
+
+    rules: tuple[Manifest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RoleBindingView(Child):
+    """What gives the launcher its Role: the names of the accounts that have it."""
+
+    accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """How a batch/v1 Job ended: its terminal condition."""
 
@@ -137,4 +151,7 @@ class Observed:
     launcher_pods: tuple[PodView, ...] = ()
     workers: tuple[PodView, ...] = ()
     pod_group: PodGroupView | None = None
+    account: Child | None = None
+    role: RoleView | None = None
+    role_binding: RoleBindingView | None = None
     priorities: Mapping[str, int] = field(default_factory=dict)

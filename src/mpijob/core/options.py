@@ -16,6 +16,8 @@ ELASTIC = f"{PREFIX}elastic"
 SSH_SETUP = f"{PREFIX}ssh-setup"
 #: On the MPIJob: the version that it was written in, where that is not v2beta1. Set once.
 WRITTEN_IN = f"{PREFIX}written-in"
+#: How ranks are started on other hosts: "ssh" or "exec". Else as the job's version has it.
+TRANSPORT = f"{PREFIX}transport"
 #: "true" or "false": whether pods that run ranks get a /dev/shm as large as their memory.
 SHARED_MEMORY = f"{PREFIX}shared-memory"
 #: "true" leaves it to Istio and Linkerd whether they put their proxies into the job's pods.
@@ -25,8 +27,9 @@ ALL = {
     WAIT_FOR_WORKERS: "“false” lets the launcher start without waiting for its workers.",
     ELASTIC: "“true” or “false”: whether ranks come and go with the workers.",
     SSH_SETUP: "Set by mpijob on the ConfigMap: who sets up ssh, “operator” (or "
-    "“operator-host-network”), “image” or “agent”.",
+    "“operator-host-network”), “image”, “exec” or “agent”.",
     WRITTEN_IN: "Set by mpijob: the version that the job was written in, if not v2beta1.",
+    TRANSPORT: "“ssh” or “exec”: how ranks are started; else as the job's version has it.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
     SERVICE_MESH: "“true” lets Istio and Linkerd put their proxies into the job's pods.",
 }

@@ -29,6 +29,9 @@ class Kind(StrEnum):
     EVENT = "Event"
     NODE = "Node"
     LEASE = "Lease"
+    SERVICE_ACCOUNT = "ServiceAccount"
+    ROLE = "Role"
+    ROLE_BINDING = "RoleBinding"
 
 
 class Phase(StrEnum):

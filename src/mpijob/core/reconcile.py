@@ -199,10 +199,11 @@ def _finish(job: MPIJob, observed: Observed) -> tuple[Stage, ...]:
 
 
 def _plumb(job: MPIJob, observed: Observed, setup: Setup, config: Config) -> Iterable[Step]:
-    """Service, hostfile and keys: what the pods need before they start."""
+    """Service, hostfile, keys or rights: what the pods need before they start."""
     yield from converge.service(job, observed)
     yield from converge.config(job, observed, setup, config)
     yield from converge.secrets(job, observed, setup)
+    yield from converge.rights(job, observed, setup)
 
 
 def _setup(job: MPIJob, observed: Observed, config: Config) -> Setup:

@@ -19,12 +19,16 @@ from mpijob.core.observed import (
     Observed,
     PodGroupView,
     PodView,
+    RoleBindingView,
+    RoleView,
     SecretView,
     ServiceView,
 )
 from mpijob.core.plan import Kind, Ref
 from mpijob.ports import Change, ChangeType
 
+#: The kinds of what lets a launcher execute in its workers.
+RIGHTS = (Kind.SERVICE_ACCOUNT, Kind.ROLE, Kind.ROLE_BINDING)
 #: The kinds of children that the decision looks at.
 CHILD_KINDS = (
     Kind.SERVICE,
@@ -34,6 +38,7 @@ CHILD_KINDS = (
     Kind.POD,
     Kind.POD_GROUP,
     Kind.PRIORITY_CLASS,
+    *RIGHTS,
 )
 
 C = TypeVar("C", bound=Child)
@@ -46,6 +51,7 @@ _SUFFIXES = {
     Kind.SECRET: ("-ssh", "-ssh-host"),
     Kind.JOB: ("-launcher",),
     Kind.POD_GROUP: ("",),
+    **dict.fromkeys(RIGHTS, ("-launcher",)),
 }
 
 
@@ -150,6 +156,11 @@ class Cache:
             launcher_pods=tuple(pods.values()),
             workers=tuple(self._workers(job)),
             pod_group=self._view(Kind.POD_GROUP, PodGroupView, namespace, names.pod_group(name)),
+            account=self._view(Kind.SERVICE_ACCOUNT, Child, namespace, names.launcher(name)),
+            role=self._view(Kind.ROLE, RoleView, namespace, names.launcher(name)),
+            role_binding=self._view(
+                Kind.ROLE_BINDING, RoleBindingView, namespace, names.launcher(name)
+            ),
             priorities=self._priorities,
         )
 

@@ -7,6 +7,7 @@ with what is granted.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mpijob.api.crd import STORED
 from mpijob.core.job import Manifest
 from mpijob.generate.settings import LABELS, NAME, Installation
 
@@ -21,14 +22,15 @@ _POD_GROUPS = {"volcano": "scheduling.volcano.sh"}
 _CO_SCHEDULING = "scheduling.x-k8s.io"
 
 
-def operator_rules(gang: str) -> list[Manifest]:
+def operator_rules(chosen: Installation) -> list[Manifest]:
     """Return what the operator may do where its jobs are.
 
     The right to update finalizers is never used: a server that guards `blockOwnerDeletion` asks
-    for it before an object may have an owner.
+    for it before an object may have an owner. Nor is that to execute in pods: nobody may grant
+    what they may not do, and launchers are granted it.
     """
     rules = [
-        _rule("kubeflow.org", ("mpijobs",), ("get", "list", "watch")),
+        _rule("kubeflow.org", ("mpijobs",), ("get", "list", "watch", *_older(chosen))),
         _rule("kubeflow.org", ("mpijobs/status",), ("patch",)),
         _rule("kubeflow.org", ("mpijobs/finalizers",), ("update",)),
         _rule("", ("pods",), ("get", "list", "watch", "create", "delete")),
@@ -37,9 +39,24 @@ def operator_rules(gang: str) -> list[Manifest]:
         _rule("batch", ("jobs/status",), ("patch",)),
         _rule("", ("events",), ("create",)),
     ]
-    if gang:
-        rules.append(_rule(_POD_GROUPS.get(gang, _CO_SCHEDULING), ("podgroups",), _CHILD_VERBS))
+    if chosen.kubectl_delivery_image:
+        rules.append(_rule("", ("serviceaccounts",), _CHILD_VERBS))
+        rules.append(_rule(_RBAC, ("roles", "rolebindings"), _CHILD_VERBS))
+        rules.append(_rule("", ("pods/exec",), ("create", "get")))
+    if chosen.gang:
+        rules.append(
+            _rule(_POD_GROUPS.get(chosen.gang, _CO_SCHEDULING), ("podgroups",), _CHILD_VERBS)
+        )
     return rules
+
+
+def _older(chosen: Installation) -> tuple[str, ...]:
+    """Return what the operator does to jobs of older versions.
+
+    It notes which it is, and a v1 job goes with its time to live.
+    """
+    patch = ("patch",) if set(chosen.served) - {STORED} else ()
+    return (*patch, "delete") if "v1" in chosen.served else patch
 
 
 def lease_rules() -> list[Manifest]:
@@ -62,7 +79,8 @@ def operator_rights(chosen: Installation) -> Iterator[Manifest]:
         "metadata": _metadata(NAME, chosen.namespace),
         "automountServiceAccountToken": False,
     }
-    yield from _granted(chosen, NAME, operator_rules(chosen.gang), chosen.watched)
+    rules = operator_rules(chosen)
+    yield from _granted(chosen, NAME, rules, chosen.watched)
     yield from _granted(chosen, f"{NAME}-lease", lease_rules(), chosen.namespace)
     if chosen.gang:
         # Priority classes belong to no namespace.

@@ -11,6 +11,8 @@ NAME = "mpijob-operator"
 #: Where the operator lives unless told otherwise: mpi-operator's namespace, where its Lease is.
 NAMESPACE = "mpi-operator"
 IMAGE = f"mpijob/operator:{__version__}"
+#: What brings kubectl to launchers that start ranks by exec.
+KUBECTL_DELIVERY_IMAGE = f"mpijob/kubectl-delivery:{__version__}"
 
 HEALTH_PORT = 8080
 METRICS_PORT = 9090
@@ -26,6 +28,8 @@ class Installation:
         served: The versions of MPIJob that the API server is to serve.
         known: Further versions that the server has stored objects of, and must go on knowing.
         image: The operator's image.
+        kubectl_delivery_image: What brings kubectl to launchers that start ranks by exec; "" has
+            the operator do without exec, and without the rights for it.
         replicas: How many processes stand ready; one of them acts.
         gang: `--gang-scheduling` of the operator: "volcano", or a scheduler's name; "" for none.
         cluster_domain: The cluster's DNS domain, for host files; "" for short names.
@@ -38,6 +42,7 @@ class Installation:
     served: tuple[str, ...] = (STORED,)
     known: tuple[str, ...] = ()
     image: str = IMAGE
+    kubectl_delivery_image: str = KUBECTL_DELIVERY_IMAGE
     replicas: int = 2
     gang: str = ""
     cluster_domain: str = ""

@@ -59,6 +59,7 @@ def arguments(chosen: Installation) -> list[str]:
         "operator",
         f"--lock-namespace={chosen.namespace}",
         f"--monitoring-port={METRICS_PORT}",
+        f"--kubectl-delivery-image={chosen.kubectl_delivery_image}",
         *(f"--{name}={value}" for name, value in told.items() if value),
     ]
 

@@ -16,7 +16,7 @@ from mpijob.core import names
 from mpijob.core.config import Config
 from mpijob.core.plan import Kind, Ref
 from mpijob.engine.adoption import adopt
-from mpijob.engine.cache import CHILD_KINDS
+from mpijob.engine.cache import CHILD_KINDS, RIGHTS
 from mpijob.engine.control import Engine, Outside
 from mpijob.engine.lease import Candidate, Lost, lead
 from mpijob.keys import DrawnKeys
@@ -39,6 +39,7 @@ _SELECTORS = {
     Kind.CONFIG_MAP: names.CHILD_LABEL,
     Kind.SECRET: names.CHILD_LABEL,
     Kind.JOB: names.CHILD_LABEL,
+    **dict.fromkeys(RIGHTS, names.CHILD_LABEL),
 }
 
 
@@ -111,7 +112,9 @@ class _Operator:
     def __init__(self, client: Client, lease_client: Client, settings: Settings) -> None:
         gang = settings.config.gang
         paths = Paths(gang=gang.value if gang else "", namespace=settings.namespace)
-        kinds = CHILD_KINDS if gang else tuple(k for k in CHILD_KINDS if k not in _GANG_KINDS)
+        unused = {*(() if gang else _GANG_KINDS)}
+        unused |= {*(() if settings.config.kubectl_delivery_image else RIGHTS)}
+        kinds = tuple(kind for kind in CHILD_KINDS if kind not in unused)
         self._objects = KubeObjects(client, paths, _SELECTORS)
         self._leases = KubeObjects(lease_client, paths)
         self._settings = settings

@@ -256,9 +256,9 @@ APART = "OMPI_MCA_if_base_do_not_resolve"
 
 @pytest.mark.parametrize("setup", Setup)
 def test_a_launcher_on_the_nodes_network_tells_workers_from_itself(a_job, setup):
-    with_ssh = setup is not Setup.AGENT
+    apart = setup is not Setup.AGENT
     found = (APART in env_of(on_host(a_job), setup), APART in env_of(a_job(), setup))
-    assert found == (with_ssh, False)
+    assert found == (apart, False)
 
 
 def test_who_waits_sees_the_hostfile_and_the_script(a_job):

@@ -75,7 +75,7 @@ PORTS = {Setup.OPERATOR: 2222, Setup.OPERATOR_ON_HOST: host_port(worlds.UID)}
 @pytest.mark.parametrize(("setup", "port"), PORTS.items(), ids=PORTS)
 def test_all_that_speaks_of_the_port_speaks_of_the_same(setup, port):
     texts = transport.files(OPEN, setup)
-    prepared = transport.launcher(OPEN, setup).preparation.command
+    prepared = transport.launcher(OPEN, Config(), setup).preparation.command
     found = (
         transport.ssh_port(OPEN, setup),
         transport.worker(OPEN, setup).port,

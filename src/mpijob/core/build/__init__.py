@@ -7,6 +7,7 @@ costs microseconds. Nobody may change one.
 from mpijob.core.build.config import config
 from mpijob.core.build.launcher import launcher, scheduling_directives
 from mpijob.core.build.pod_group import pod_group, pod_group_correction
+from mpijob.core.build.rights import account, account_name, own_account, role, role_binding
 from mpijob.core.build.secret import (
     HOST_KEY_NAMES,
     USER_KEY_NAMES,
@@ -19,11 +20,16 @@ from mpijob.core.build.worker import worker
 __all__ = [
     "HOST_KEY_NAMES",
     "USER_KEY_NAMES",
+    "account",
+    "account_name",
     "config",
     "host_key_secret",
     "launcher",
+    "own_account",
     "pod_group",
     "pod_group_correction",
+    "role",
+    "role_binding",
     "scheduling_directives",
     "service",
     "user_secret",

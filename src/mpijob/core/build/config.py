@@ -8,6 +8,7 @@ from mpijob.core.build.metadata import metadata
 from mpijob.core.config import Config
 from mpijob.core.job import Manifest, MPIJob
 from mpijob.core.transport import Setup
+from mpijob.core.version import Version
 
 
 def config(job: MPIJob, running: Iterable[str], config: Config, setup: Setup) -> Manifest:
@@ -31,13 +32,13 @@ def config(job: MPIJob, running: Iterable[str], config: Config, setup: Setup) ->
         | {"annotations": {options.SSH_SETUP: setup.value}},
         "data": {
             names.HOSTFILE: _hostfile(
-                names.host(job, "", config.cluster_domain),
+                _domain(job, config, setup),
                 job.name,
                 job.worker_count,
                 mpi.dialect(job.flavour).slots_suffix(job.slots_per_worker),
                 with_launcher=job.run_launcher_as_worker,
             ),
-            names.DISCOVER_HOSTS: _discover_hosts(job, running, config),
+            names.DISCOVER_HOSTS: _discover_hosts(job, running, _domain(job, config, setup)),
             **transport.files(job, setup),
         },
     }
@@ -53,9 +54,18 @@ def _hostfile(
     return first + "".join([f"{names.worker(job, i)}{rest}" for i in range(worker_count)])
 
 
-def _discover_hosts(job: MPIJob, running: Iterable[str], config: Config) -> str:
-    """Return the script by which Elastic Horovod asks for hosts: an echo each, sorted as text."""
-    domain = names.host(job, "", config.cluster_domain)
+def _domain(job: MPIJob, config: Config, setup: Setup) -> str:
+    """Return what follows a pod's name where hosts are listed: kubectl knows them by that alone."""
+    return "" if setup is Setup.EXEC else names.host(job, "", config.cluster_domain)
+
+
+def _discover_hosts(job: MPIJob, running: Iterable[str], domain: str) -> str:
+    """Return the script by which Elastic Horovod asks for hosts: an echo each, sorted as text.
+
+    Older versions say the slots of each host as well.
+    """
+    if job.identity.written_in is not Version.V2BETA1:
+        domain = f"{domain}:{job.slots_per_worker}"
     first = [names.launcher(job.name)] if job.run_launcher_as_worker else []
     lines = [f"echo {host}{domain}\n" for host in (*first, *sorted(running))]
     return "#!/bin/sh\n" + "".join(lines)

@@ -9,7 +9,7 @@ from mpijob.core.build.pod import PodPlan, pod_metadata, pod_spec
 from mpijob.core.config import Config
 from mpijob.core.job import Manifest, MPIJob, Role
 from mpijob.core.policy import shared_memory
-from mpijob.core.transport import Setup
+from mpijob.core.transport import Setup, kubexec
 from mpijob.core.transport.parts import Parts
 
 _NOTHING: Mapping[str, str] = {}
@@ -82,21 +82,23 @@ def scheduling_directives(
 def _template(job: MPIJob, config: Config, setup: Setup) -> Manifest:
     dialect = mpi.dialect(job.flavour)
     ranks, ssh_options = job.run_launcher_as_worker, transport.ssh_options(setup)
-    on_host = ssh_options is not None and job.launcher.template["spec"].get("hostNetwork")
+    on_host = setup is not Setup.AGENT and job.launcher.template["spec"].get("hostNetwork")
+    parts = transport.launcher(job, config, setup)
     memory = shared_memory.parts(job, job.launcher, config) if ranks else Parts()
     plan = PodPlan(
         role=Role.LAUNCHER,
         hostname=names.launcher(job.name),
-        parts=transport.launcher(job, setup),
+        parts=parts,
         env={
             names.ROLE_ENV: Role.LAUNCHER.value,
             **dialect.env(job.slots_per_worker, ssh_options),
+            **(dialect.exec_env(kubexec.AGENT) if setup is Setup.EXEC else {}),
             **(dialect.on_host_env(runs_ranks=ranks) if on_host else {}),
             # A launcher that runs no ranks must not hold its node's GPUs.
             **({} if ranks else _NO_GPUS),
         },
         labels={names.REPLICA_INDEX_LABEL: "0"} if ranks else {},
-        volumes=(_config_volume(job), *memory.volumes),
+        volumes=(_config_volume(job, parts.config_scripts), *memory.volumes),
         mounts=({"name": names.CONFIG_VOLUME, "mountPath": names.MPI_DIR},),
         own_mounts=memory.own_mounts,
     )
@@ -109,10 +111,10 @@ def _template(job: MPIJob, config: Config, setup: Setup) -> Manifest:
     }
 
 
-def _config_volume(job: MPIJob) -> Manifest:
+def _config_volume(job: MPIJob, scripts: tuple[str, ...]) -> Manifest:
     items = [
         {"key": names.HOSTFILE, "path": names.HOSTFILE, "mode": 0o444},
-        {"key": names.DISCOVER_HOSTS, "path": names.DISCOVER_HOSTS, "mode": 0o555},
+        *({"key": key, "path": key, "mode": 0o555} for key in (names.DISCOVER_HOSTS, *scripts)),
     ]
     source = {"name": names.config(job.name), "items": items}
     return {"name": names.CONFIG_VOLUME, "configMap": source}

@@ -65,11 +65,14 @@ def pod_spec(job: MPIJob, replica: Replica, plan: PodPlan, config: Config) -> Ma
     spec = dict(replica.template["spec"])
     shared, own = _containers(spec["containers"][0], plan)
     spec["containers"] = [own, *spec["containers"][1:]]
+    prepared = (*plan.parts.init_containers,)
     if plan.parts.preparation:
-        spec["initContainers"] = [
-            *(spec.get("initContainers") or ()),
-            _preparation(plan.parts.preparation, shared, spec),
-        ]
+        prepared = (*prepared, _preparation(plan.parts.preparation, shared, spec))
+    if prepared:
+        spec["initContainers"] = [*(spec.get("initContainers") or ()), *prepared]
+    if plan.parts.service_account:
+        spec["serviceAccountName"] = spec.get("serviceAccountName") or plan.parts.service_account
+        spec["automountServiceAccountToken"] = True
     spec["volumes"] = [*(spec.get("volumes") or ()), *plan.parts.volumes, *plan.volumes]
     spec["hostname"] = plan.hostname
     spec["subdomain"] = names.service(job.name)

@@ -24,6 +24,15 @@ class Dialect(Protocol):
         """
         ...
 
+    def exec_env(self, agent: str) -> dict[str, str]:
+        """Return what tells the launcher to start ranks by `agent`, in place of ssh.
+
+        Args:
+            agent: The path of a program, on launcher and workers alike: `AGENT HOST COMMAND...`.
+
+        """
+        ...
+
     def on_host_env(self, *, runs_ranks: bool) -> dict[str, str]:
         """Return what a launcher on its node's network needs besides.
 

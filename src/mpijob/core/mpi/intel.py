@@ -27,6 +27,14 @@ def env(slots: int, ssh_options: str | None) -> dict[str, str]:
     }
 
 
+def exec_env(agent: str) -> dict[str, str]:
+    """Return what tells the launcher to start ranks by `agent`.
+
+    Source: `newLauncher`, training-operator v1.9 (pkg/controller.v1/mpi).
+    """
+    return {"I_MPI_HYDRA_BOOTSTRAP": "rsh", "I_MPI_HYDRA_BOOTSTRAP_EXEC": agent}
+
+
 def on_host_env(*, runs_ranks: bool) -> dict[str, str]:  # noqa: ARG001
     """Return what a launcher on its node's network needs besides: nothing, Hydra goes by names."""
     return {}

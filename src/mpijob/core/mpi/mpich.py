@@ -25,6 +25,11 @@ def env(slots: int, ssh_options: str | None) -> dict[str, str]:  # noqa: ARG001
     return {"HYDRA_HOST_FILE": names.HOSTFILE_PATH, **shell}
 
 
+def exec_env(agent: str) -> dict[str, str]:
+    """Return what tells the launcher to start ranks by `agent`."""
+    return {"HYDRA_LAUNCHER": "rsh", "HYDRA_LAUNCHER_EXEC": agent}
+
+
 def on_host_env(*, runs_ranks: bool) -> dict[str, str]:
     """Return what a launcher on its node's network needs besides: Hydra goes by addresses."""
     return {} if runs_ranks else {"HYDRA_LAUNCHER_AUTOFORK": "false"}

@@ -48,6 +48,20 @@ def env(slots: int, ssh_options: str | None) -> dict[str, str]:
     }
 
 
+def exec_env(agent: str) -> dict[str, str]:
+    """Return what tells the launcher to start ranks by `agent`.
+
+    The launcher starts every daemon itself, none has another do so: only the launcher may execute
+    in pods. More than 64 hosts would else be reached by way of others.
+    """
+    return {
+        "OMPI_MCA_plm_rsh_agent": agent,
+        "OMPI_MCA_plm_rsh_no_tree_spawn": "1",
+        "PRTE_MCA_plm_ssh_agent": agent,
+        "PRTE_MCA_plm_ssh_no_tree_spawn": "1",
+    }
+
+
 def on_host_env(*, runs_ranks: bool) -> dict[str, str]:
     """Return what a launcher on its node's network needs besides.
 

@@ -21,6 +21,9 @@ def stranger(job: MPIJob, observed: Observed) -> str | None:
         (Kind.SECRET, observed.host_keys),
         (Kind.JOB, observed.launcher),
         (Kind.POD_GROUP, observed.pod_group),
+        (Kind.SERVICE_ACCOUNT, observed.account),
+        (Kind.ROLE, observed.role),
+        (Kind.ROLE_BINDING, observed.role_binding),
         *((Kind.POD, pod) for pod in workers),
     )
     for kind, child in every:

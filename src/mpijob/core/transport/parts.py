@@ -34,6 +34,9 @@ class Parts:
         preparation: Run before the first container starts; None where there is nothing to prepare.
         port: Where the first container listens (TCP). A pod on its node's network declares it, so
             that the scheduler gives it a node where nobody else does. None for nowhere we know.
+        init_containers: Run before the first container starts, after the template's own.
+        config_scripts: Keys of the ConfigMap that are shown beside the hostfile, to be run.
+        service_account: Whose token the pod has, where its template names no other; "" for none.
 
     """
 
@@ -43,3 +46,6 @@ class Parts:
     own_mounts: tuple[Manifest, ...] = ()
     preparation: Preparation | None = None
     port: int | None = None
+    init_containers: tuple[Manifest, ...] = ()
+    config_scripts: tuple[str, ...] = ()
+    service_account: str = ""
