@@ -80,7 +80,12 @@ test: quick mpi ## Everything.
 	@$(PYTEST) -n $(WORKERS) -m mpi
 
 real: setup ## The tests on a real Kubernetes, which is built once and brought up here.
-	@$(PYTEST) -m real tests/real
+	@$(PYTEST) -rs -n $(WORKERS) --dist loadfile -m "real and not soak" tests/real
+
+soak: setup ## The long runs on a real Kubernetes: faults, scale and drawn requests, from fresh seeds.
+	@MPIJOB_FAULTS_S=600 MPIJOB_FAULTS_SEED="$$(date +%Y%m%d%H%M)" MPIJOB_CONFORMANCE_EXAMPLES=1800 \
+	    $(PYTEST) -s -o timeout=7200 tests/real/test_faults.py tests/real/test_scale.py \
+	    tests/real/test_conformance.py
 
 sim: setup ## 2,000 fresh histories of the simulator, the day as their base.
 	@$(BIN)/mpijob sim --seeds 2000 --jobs $(WORKERS) --from "$$(date +%Y%m%d)0000"

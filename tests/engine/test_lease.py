@@ -182,9 +182,31 @@ def test_a_holder_whose_renewal_was_not_answered_but_written_goes_on():
 def test_a_holder_outlives_one_renewal_that_hangs():
     def hang_for_a_while(objects):
         objects.silent = True
-        asyncio.get_running_loop().call_later(4, setattr, objects, "silent", False)
+        asyncio.get_running_loop().call_later(7.5, setattr, objects, "silent", False)
 
     assert play(acting_after(hang_for_a_while), Random(0)) == ["a"]
+
+
+def test_a_lease_that_was_won_by_an_answer_that_came_too_late_is_claimed_again():
+    """By then others may have seen it run out."""
+
+    class LateAtFirst(Flaky):
+        async def create(self, manifest):
+            made = await super().create(manifest)
+            await after(LEASE_S)
+            return made
+
+    async def scene():
+        stage = Stage()
+        task = stage.stands("a", LateAtFirst(stage.store, now))
+        await after(LEASE_S + 1)
+        too_late = list(stage.acting)
+        await stage.won.wait()
+        in_time = list(stage.acting)
+        await ended(task)
+        return too_late, in_time
+
+    assert play(scene(), Random(0)) == ([], ["a"])
 
 
 async def gone_silent(task, objects):

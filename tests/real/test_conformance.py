@@ -3,6 +3,7 @@
 What the simulator proves of the operator holds on a cluster as far as this is so.
 """
 
+import os
 import secrets
 
 import pytest
@@ -16,6 +17,8 @@ from harness.supervisor import shared
 from harness.unavailable import Unavailable
 from mpijob.api.crd import NAME, definition
 
+#: How many sequences of requests are drawn for each kind; `make soak` draws many more.
+EXAMPLES = int(os.environ.get("MPIJOB_CONFORMANCE_EXAMPLES", "60"))
 ACCOUNT = {"metadata": {"name": "default"}}
 
 
@@ -49,8 +52,9 @@ def _fresh_namespace(api):
 
 
 @pytest.mark.slow  # Some hundred requests to a real server.
+@pytest.mark.timeout(60 + EXAMPLES, func_only=True)
 @pytest.mark.parametrize("kind", BASES, ids=str)
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_both_servers_give_the_same_answers_and_the_same_changes(server, kind, data):
     asked = data.draw(st.lists(requests(kind), min_size=1, max_size=8))
