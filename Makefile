@@ -24,7 +24,7 @@ export UV_NO_PROGRESS := 1
 PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
-.PHONY: help setup mpi fmt check quick test real sim bench demo lock clean
+.PHONY: help setup mpi fmt check quick test real soak sim bench demo lock clean
 
 include tests/real/cluster.mk
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from harness.api import Api
 from harness.cluster import Cluster
 from harness.fake_site import MPIJOB, define
 from harness.images import Builder
+from harness.leftovers import lasting_leftovers
 from harness.processes import Process
 from harness.shape import Shape
 from harness.supervisor import shared
@@ -29,6 +31,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(120, func_only=True))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session that left something on the machine, once all its processes have ended."""
+    base = getattr(session.config, "_tmp_path_factory", None)
+    if base is None or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    left = lasting_leftovers(base.getbasetemp())
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        shown = "\n".join(left)
+        print(f"\nleft on the machine:\n{shown}", file=sys.stderr)  # noqa: T201
 
 
 @pytest.fixture(scope="session")

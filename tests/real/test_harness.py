@@ -10,6 +10,7 @@ import pytest
 
 from harness.binaries import BINARIES
 from harness.control_plane import ControlPlane
+from harness.leftovers import lasting_leftovers, leftovers
 from harness.processes import Broken
 from harness.shape import Shape
 from harness.supervisor import Place, shared, supervisor_of
@@ -88,10 +89,7 @@ def test_a_process_dies_with_the_one_that_started_it(tmp_path):
         f"child = Process('child', ['sleep', '600'], pathlib.Path({str(tmp_path / 'log')!r}));"
         "print(child.pid, flush=True); sys.stdin.read()"
     )
-    words = [sys.executable, "-c", program]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    with subprocess.Popen(words, env=path, **pipes) as parent:
+    with _python(program) as parent:
         handle = os.pidfd_open(int(parent.stdout.readline()))
         parent.kill()
     # A handle is readable once its process has ended.
@@ -109,6 +107,31 @@ def test_a_cluster_goes_with_the_last_that_uses_it(tmp_path):
             assert api.answers("/readyz")
     assert select.select([supervisor], [], []) == ([supervisor], [], [])
     os.close(supervisor)
+
+
+@pytest.mark.root
+def test_nothing_is_left_of_a_cluster_whose_user_was_killed(tmp_path):
+    """As pytest is by `kill -9`; the supervisor sees to what its own end does not."""
+    program = (
+        "import pathlib, sys; from harness.shape import Shape;"
+        "from harness.supervisor import Place, shared, supervisor_of;"
+        f"folder = pathlib.Path({str(tmp_path / 'c')!r});"
+        "used = shared(folder, Shape(node_count=1)); used.__enter__();"
+        "print(Place(folder).process.read_text(), flush=True); sys.stdin.read()"
+    )
+    with _python(program) as user:
+        supervisor = os.pidfd_open(int(user.stdout.readline()))
+        there = leftovers(tmp_path)
+        user.kill()
+    select.select([supervisor], [], [])
+    os.close(supervisor)
+    assert (there != [], lasting_leftovers(tmp_path)) == (True, [])
+
+
+def _python(program):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.Popen([sys.executable, "-c", program], env=path, **pipes)
 
 
 def test_what_a_cluster_leaves_in_its_folder_is_logs(tmp_path):

@@ -198,7 +198,7 @@ def adopted(site, user_space):
     containers = [{"name": "mpi", "image": "example/mpi:1"}]
     template = {"metadata": {"annotations": EVER}, "spec": {"containers": containers}}
     template["spec"]["restartPolicy"] = "Never"
-    selector = {names.OPERATOR_NAME_LABEL: names.OPERATOR_NAME, names.JOB_NAME_LABEL: "old"}
+    selector = {names.OPERATOR_NAME_LABEL: "mpi-operator", names.JOB_NAME_LABEL: "old"}
     bodies = {
         ("services", "old"): {"spec": {"clusterIP": "None", "selector": selector}},
         ("configmaps", "old-config"): {"data": {}},

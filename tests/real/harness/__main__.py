@@ -5,7 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+from harness import real_node, registry
 from harness.binaries import BINARIES, CONTROL_PLANE, FAKE_NODES, REAL_NODES, cache_folder, provided
+from harness.packages import unpacked
 from harness.processes import Broken
 from harness.shape import Shape
 from harness.supervisor import Place, described, launch, serve, supervisor_of, take_down
@@ -72,7 +74,10 @@ def _build(fake_node_count: int, node_count: int) -> None:
     names += FAKE_NODES if fake_node_count else ()
     names += REAL_NODES if node_count else ()
     for name, path in provided(names).items():
-        print(f"{name:24} {BINARIES[name].version:10} {path}")  # noqa: T201
+        print(f"{name:24} {BINARIES[name].version:10} {path}", flush=True)  # noqa: T201
+    if node_count:
+        unpacked(real_node.PACKAGES)
+        unpacked(registry.PACKAGES)
 
 
 def _up(place: Place, shape: Shape) -> None:

@@ -23,6 +23,8 @@ Object = dict[str, Any]
 JSON = "application/json"
 MERGE = "application/merge-patch+json"
 _LIMIT_S = 60
+#: A server closes a connection that has been idle for 90 s: we do not use one again by then.
+_IDLE_S = 60
 _PAUSE_S = 0.05
 
 
@@ -99,6 +101,7 @@ class Api:
         self._ssl = ssl.create_default_context(cafile=str(ca))
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": agent, "Accept": JSON}
         self._kept: http.client.HTTPSConnection | None = None
+        self._used_at = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -126,6 +129,8 @@ class Api:
         Raises:
             OSError: There was no answer.
         """
+        if time.monotonic() - self._used_at > _IDLE_S:
+            self.close()
         if self._kept is None:
             self._kept = self._connection()
         full = f"{path}?{urlencode(query)}" if query else path
@@ -137,6 +142,7 @@ class Api:
         except (OSError, http.client.HTTPException):
             self.close()
             raise
+        self._used_at = time.monotonic()
         is_json = (answer.getheader("Content-Type") or "").startswith(JSON)
         return Answer(answer.status, json.loads(text) if is_json else text.decode())
 

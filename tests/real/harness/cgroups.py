@@ -9,9 +9,9 @@ from pathlib import Path
 from harness.processes import Broken
 
 _ROOT = Path("/sys/fs/cgroup")
-#: What a new group of processors has none of until it is told, in the first version.
 #: Where a node's own processes are in the second version.
 _FIRST = "init"
+#: What a new group of processors has none of until it is told, in the first version.
 _INHERITED = ("cpuset.mems", "cpuset.cpus")
 
 
@@ -69,6 +69,12 @@ def remove_stale(prefix: str, is_used: Callable[[str], bool]) -> None:
         for group in hierarchy.glob(f"{prefix}*"):
             if not is_used(group.name):
                 _removed(group)
+
+
+def named(pattern: str) -> Iterator[Path]:
+    """Yield the groups whose names are like a pattern of the shell."""
+    for hierarchy in _hierarchies():
+        yield from hierarchy.glob(pattern)
 
 
 def processes(name: str) -> Iterator[int]:

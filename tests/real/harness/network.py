@@ -5,6 +5,7 @@ that holds the switch, and with it all routes: nothing of the machine's network 
 """
 
 import contextlib
+import json
 import secrets
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Network
@@ -35,6 +36,8 @@ class Network:
     def __enter__(self) -> Self:
         self.block = _free_block()
         cgroups.remove_stale(_PREFIX, _has_an_interface)
+        # Who looks for what is left of this cluster knows it by that.
+        (self._folder / "network.json").write_text(json.dumps({"interface": self.name}))
         self._hub = network_only(self._folder / "network.log")
         self._running.callback(self._hub.stop)
         self._running.callback(self._unplug)
