@@ -22,15 +22,15 @@ _CODES = {signal.SIGINT: exits.INTERRUPTED, signal.SIGTERM: exits.TERMINATED}
 
 
 class ClusterRun:
-    """One job that this command has made on a cluster.
+    """The `job` that this command makes on a cluster.
 
     Who ends the command with Ctrl-C, or with SIGTERM, wants the job ended: it is deleted. Who
     closes the terminal (SIGHUP) has left, and the job goes on.
     """
 
-    def __init__(self, world: "World", job: Manifest) -> None:
+    def __init__(self, world: "World") -> None:
+        self.job: Manifest = {}
         self._world = world
-        self._job = job
         self._code = exits.UNREAD
         self._told = asyncio.Event()
 
@@ -68,8 +68,8 @@ class ClusterRun:
             for task in (ending, telling):
                 task.cancel()
             await asyncio.gather(ending, telling, return_exceptions=True)
-        namespace, name = key_of(self._job)
-        await self._world.objects.delete(ref_of(self._job), uid=uid_of(self._job))
+        namespace, name = key_of(self.job)
+        await self._world.objects.delete(ref_of(self.job), uid=uid_of(self.job))
         raise Trouble(
             f"interrupted: {name} was deleted from namespace {namespace}",
             hint="`mpijob run --detach` makes a job that needs nobody to wait for it",
@@ -79,12 +79,12 @@ class ClusterRun:
     async def _until_end(self) -> None:
         from mpijob.cli.world import Scope
 
-        changes = self._world.changes(Kind.MPI_JOB, Scope(*key_of(self._job)))
+        changes = self._world.changes(Kind.MPI_JOB, Scope(*key_of(self.job)))
         async with aclosing(changes):
             async for change in changes:
                 if change.type is ChangeType.SYNCED or isinstance(change.manifest, bytes):
                     continue
-                if uid_of(change.manifest) != uid_of(self._job):
+                if uid_of(change.manifest) != uid_of(self.job):
                     continue
                 status = versions.decode(change.manifest).status
                 invalid = status.is_true(ConditionType.INVALID)

@@ -108,8 +108,11 @@ class ClusterWorld(World):
 
     async def start(self, manifest: Manifest, settings: Settings) -> tuple[Manifest, Running]:
         """Make a job, and return what watches it."""
-        stored = await self.detach(manifest, settings)
-        return stored, ClusterRun(self, stored)
+        run = ClusterRun(self)
+        # From before it is there: who interrupts us in this very moment wants it gone as well.
+        run.catch_signals()
+        run.job = await self.detach(manifest, settings)
+        return run.job, run
 
     async def detach(
         self,
