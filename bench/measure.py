@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -9,7 +10,7 @@ from typing import TypedDict
 
 
 class Result(TypedDict):
-    """A line of bench/results.json. `ratio` is ours over the floor."""
+    """A line of bench/results.json. `ratio` is ours over the floor, 0 where the floor is 0."""
 
     name: str
     ours: float
@@ -43,7 +44,7 @@ class Benchmark:
             name=self.name,
             ours=round(ours, 3),
             floor=round(floor, 3),
-            ratio=round(ours / floor, 3),
+            ratio=round(ours / floor, 3) if floor else 0.0,
             unit=self.unit,
         )
 
@@ -51,6 +52,23 @@ class Benchmark:
         """Return whether a result is within what is promised."""
         return self.within(result["ours"], result["floor"])
 
+
+@dataclass
+class Settings:
+    """What the command line asked for, for measurements that hang on it.
+
+    Attributes:
+        rounds: How often each side is measured where one measurement takes seconds.
+        other: A command line to measure beside ours, "" for none.
+    """
+
+    rounds: int = 5
+    other: str = ""
+
+
+SETTINGS = Settings()
+#: Closed once all is measured: what several measurements share.
+UNTIL_DONE = ExitStack()
 
 BENCHMARKS: list[Benchmark] = []
 

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from mpijob.core.job import Key, Rejected
 from mpijob.core.observed import PodPhase
 from mpijob.core.plan import Kind, Ref
@@ -159,6 +161,32 @@ def test_a_late_watch_does_not_undo_what_an_answer_told():
     cache.learn(Kind.MPI_JOB, at(12, mpi_job()))
     cache.apply(Kind.MPI_JOB, told("MODIFIED", at(10, mpi_job())))
     assert cache.observed(PI).job.identity.version == "12"
+
+
+NEWS = {
+    "the echo of an answer": (pod("pi-worker-0"), 20, None),
+    "what is not looked at": (pod("pi-worker-0", spec={"priority": 7}), 25, None),
+    "a node": (pod("pi-worker-0", spec={"nodeName": "n1"}), 25, PI),
+}
+
+
+@pytest.mark.parametrize(("manifest", "version", "want"), NEWS.values(), ids=NEWS)
+def test_a_change_concerns_a_job_where_it_is_news(manifest, version, want):
+    cache, _ = fill(mpi_job())
+    cache.learn(Kind.POD, at(20, pod("pi-worker-0")))
+    assert cache.apply(Kind.POD, told("MODIFIED", at(version, manifest))) == want
+
+
+def test_the_echo_of_a_status_is_no_news():
+    cache, _ = fill(mpi_job())
+    cache.learn(Kind.MPI_JOB, at(20, mpi_job()))
+    assert cache.apply(Kind.MPI_JOB, told("MODIFIED", at(20, mpi_job()))) is None
+
+
+def test_a_change_without_news_is_the_version_to_act_on():
+    cache, _ = fill(mpi_job(), at(20, LAUNCHER))
+    cache.apply(Kind.JOB, told("MODIFIED", at(25, LAUNCHER)))
+    assert cache.observed(PI).launcher.version == "25"
 
 
 def test_the_deletion_of_a_predecessor_leaves_its_successor():

@@ -9,11 +9,11 @@ from mpijob.engine.queue import RETRY_S_MAX, RETRY_S_MIN, Queue
 A, B = Key("default", "a"), Key("default", "b")
 
 
-def run(scene):
-    """Play a scene with a queue on a loop whose timers are asked, never waited for."""
+def run(scene, rest_s=0.0):
+    """Play a scene with a queue."""
 
     async def whole():
-        queue = Queue()
+        queue = Queue(rest_s)
         try:
             return await scene(queue)
         finally:
@@ -109,3 +109,51 @@ def test_every_key_is_taken_whatever_the_order_of_calls():
         return sorted(taken) == sorted(set(asked))
 
     assert run(scene)
+
+
+def test_a_key_that_rests_is_taken_once_for_all_that_came_meanwhile():
+    async def scene(queue):
+        queue.add(A)
+        queue.give_back(await queue.take())
+        for key in (A, A, B):
+            queue.add(key)
+        taken = [await queue.take(), await queue.take()]
+        return taken, queue.due_count
+
+    assert run(scene, rest_s=0.01) == ([B, A], 0)
+
+
+def test_a_key_that_rests_and_is_asked_for_is_no_idleness():
+    async def scene(queue):
+        queue.add(A)
+        queue.give_back(await queue.take())
+        queue.add(A)
+        waiting = asyncio.ensure_future(queue.idle())
+        await asyncio.sleep(0)
+        still_waits = not waiting.done()
+        queue.give_back(await queue.take())
+        await waiting
+        return still_waits
+
+    assert run(scene, rest_s=0.01)
+
+
+def test_each_key_wakes_one_worker():
+    async def scene(queue):
+        looked = []
+
+        async def work():
+            while True:
+                looked.append(await queue.take())
+
+        workers = [asyncio.ensure_future(work()) for _ in range(3)]
+        queue.add(A)
+        queue.add(B)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        return looked
+
+    assert run(scene) == [A, B]

@@ -116,6 +116,10 @@ class _Waiting(_Wire):
     message: str = ""
 
 
+class _Running(_Wire):
+    started_at: datetime | None = None
+
+
 class _Terminated(_Wire):
     exit_code: int = 0
     reason: str = ""
@@ -125,7 +129,7 @@ class _Terminated(_Wire):
 
 class _State(_Wire):
     waiting: _Waiting | None = None
-    running: dict[str, Any] | None = None
+    running: _Running | None = None
     terminated: _Terminated | None = None
 
 
@@ -293,12 +297,19 @@ def _pod(wire: _Pod) -> Seen:
         index=_index(meta.labels),
         unschedulable=(scheduled.message or scheduled.reason) if waits and scheduled else "",
         created_at=meta.creation_timestamp,
+        running_since=_running_since(status),
         containers=(
             *(_container(c, init=True) for c in status.init_container_statuses or ()),
             *(_container(c, init=False) for c in status.container_statuses or ()),
         ),
     )
     return _filed(meta, view)
+
+
+def _running_since(status: _PodStatus) -> datetime | None:
+    running = (row.state.running for row in status.container_statuses or ())
+    starts = (state.started_at for state in running if state is not None)
+    return max((start for start in starts if start is not None), default=None)
 
 
 _PHASES = {phase.value: phase for phase in PodPhase}

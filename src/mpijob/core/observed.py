@@ -111,7 +111,8 @@ class PodView(Child):
     """A worker's or the launcher's pod.
 
     `index` is the `replica-index` label's number, None where there is none. `unschedulable` is
-    the scheduler's message while no node takes the pod, else "".
+    the scheduler's message while no node takes the pod, else "". `running_since` is when the last
+    of its containers began that run, by the clock of its node.
     """
 
     phase: PodPhase = PodPhase.PENDING
@@ -123,6 +124,7 @@ class PodView(Child):
     index: int | None = None
     unschedulable: str = ""
     created_at: datetime | None = None
+    running_since: datetime | None = None
     containers: tuple[ContainerView, ...] = ()
 
 

@@ -5,7 +5,7 @@ same call serves the operator on a cluster, the local backend and the simulator.
 question: if the world were like this, what should be done?
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -29,6 +29,7 @@ from mpijob.core.policy import deadline, retry
 from mpijob.core.policy.elastic import elastic
 from mpijob.core.policy.launcher_start import launcher_may_start
 from mpijob.core.policy.managed_by import managed_elsewhere
+from mpijob.core.policy.news import write_at
 from mpijob.core.report import announcements, end_held_until, next_status
 from mpijob.core.status import ConditionType, JobStatus
 from mpijob.core.transport import Setup
@@ -63,11 +64,14 @@ def reconcile(observed: Observed, now: datetime, config: Config) -> Plan:
     status = next_status(observed, now)
     phase = _phase(job, status, now)
     if isinstance(job, MPIJob) and not status.finished and not names.recorded(job.identity):
-        return Plan(_reports(job, status) or _record(job), phase=phase)
+        reported = write_at(observed, status, now) != now
+        return Plan(_record(job) if reported else _told(job, status, ()), phase=phase)
     acts = () if isinstance(job, Rejected) else _acts(job, observed, status, phase, now, config)
+    news_at = write_at(observed, status, now)
+    moments = () if isinstance(job, Rejected) else _moments(job, observed, status, now)
     return Plan(
-        (*_reports(job, status), *_confirmed(job, status, acts)),
-        wake_at=None if isinstance(job, Rejected) else _wake_at(job, observed, status, now),
+        _told(job, status, acts) if news_at == now else _confirmed(job, acts),
+        wake_at=min((at for at in (news_at, *moments) if at and at > now), default=None),
         phase=phase,
     )
 
@@ -85,12 +89,17 @@ def _phase(job: MPIJob | Rejected, status: JobStatus, now: datetime) -> Phase:
     return Phase.RESTARTING if status.is_true(ConditionType.RESTARTING) else Phase.ACTIVE
 
 
-def _reports(job: MPIJob | Rejected, status: JobStatus) -> tuple[Stage, ...]:
-    if status == job.status:
-        return ()
-    told = tuple(announcements(job.status, status))
-    write: Stage = (WriteStatus(job.identity.version, status),)
-    return (write, told) if told else (write,)
+def _told(job: MPIJob | Rejected, status: JobStatus, acts: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Put the status before the acts. Events go beside the first, and keep nobody waiting."""
+    first, rest = acts[:1], acts[1:]
+    beside = (*announcements(job.status, status), *(step for stage in first for step in stage))
+    return _stages((WriteStatus(job.identity.version, status),), beside, *rest)
+
+
+def _confirmed(job: MPIJob | Rejected, acts: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    if any(_is_for_good(step) for stage in acts for step in stage):
+        return ((Confirm(job.identity.version),), *acts)
+    return acts
 
 
 def _record(job: MPIJob) -> tuple[Stage, ...]:
@@ -213,14 +222,6 @@ def _setup(job: MPIJob, observed: Observed, config: Config) -> Setup:
     return chosen_setup(job, config, recorded)
 
 
-def _confirmed(
-    job: MPIJob | Rejected, status: JobStatus, acts: tuple[Stage, ...]
-) -> tuple[Stage, ...]:
-    if status == job.status and any(_is_for_good(step) for stage in acts for step in stage):
-        return ((Confirm(job.identity.version),), *acts)
-    return acts
-
-
 def _is_for_good(step: Step) -> bool:
     """Say whether a step does what no later one can undo: it deletes, or lets a launcher run.
 
@@ -237,21 +238,19 @@ def _is_for_good(step: Step) -> bool:
             return False
 
 
-def _wake_at(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) -> datetime | None:
-    """Return the next moment at which time alone changes what is to be done."""
-    moments = [
-        deadline.tidied_at(job, status),
-        None
-        if status.finished
-        else deadline.expires_at(status, job.run_policy.active_deadline_s, observed.launcher),
-    ]
-    if not status.finished:
-        moments.append(end_held_until(job))
+def _moments(
+    job: MPIJob, observed: Observed, status: JobStatus, now: datetime
+) -> Iterator[datetime | None]:
+    """Yield the moments at which time alone changes what is to be done."""
+    yield deadline.tidied_at(job, status)
     if status.is_true(ConditionType.BLOCKED):
-        moments.append(now + timedelta(seconds=BLOCKED_S))
-    if elastic(job) and not status.finished:
-        moments += [retry.rests_until(pod) for pod in retry.dead_workers(job, observed)]
-    return min((at for at in moments if at is not None and at > now), default=None)
+        yield now + timedelta(seconds=BLOCKED_S)
+    if status.finished:
+        return
+    yield end_held_until(job)
+    yield deadline.expires_at(status, job.run_policy.active_deadline_s, observed.launcher)
+    if elastic(job):
+        yield from (retry.rests_until(pod) for pod in retry.dead_workers(job, observed))
 
 
 def _stages(*stages: Iterable[Step]) -> tuple[Stage, ...]:

@@ -75,7 +75,10 @@ class Cache:
         self._met: dict[Key, set[Ref]] = {}
 
     def apply(self, kind: Kind, change: Change) -> Key | None:
-        """Take in one change and return the job to look at, or None where it concerns none.
+        """Take in one change and return the job to look at, or None where there is nothing new.
+
+        What a write of ours was answered with is known already when the watch tells of it, and of
+        much that changes in an object nothing is in its view.
 
         Raises:
             msgspec.ValidationError: the object is not of the shape that its kind has.
@@ -86,14 +89,18 @@ class Cache:
         if kind is Kind.MPI_JOB:
             job = self._read_job(change.manifest)
             self._hear(kind, job.identity.version)
+            known = self.jobs.get(job.identity.key)
             self._take_job(job, gone=change.type is ChangeType.DELETED)
-            return job.identity.key
+            is_echo = known is not None and known.identity.version == job.identity.version
+            return None if is_echo and change.type is not ChangeType.DELETED else job.identity.key
         seen = self._read(kind, change.manifest)
         self._hear(kind, _version(seen))
         for met in self._met.values():
             met.discard(Ref(kind, *seen.key))
+        before = self._seen[kind].get(seen.key)
         self._take(kind, seen, gone=change.type is ChangeType.DELETED)
-        return self._job_of(kind, seen)
+        is_news = change.type is ChangeType.DELETED or before is None or _differ(before, seen)
+        return self._job_of(kind, seen) if is_news else None
 
     def learn(self, kind: Kind, manifest: Manifest | bytes) -> None:
         """Take in what a write of our own was answered, so that the next look knows of it."""
@@ -243,6 +250,16 @@ class Cache:
             if seen.key.name.endswith(suffix) and key in self.jobs:
                 return key
         return None
+
+
+def _differ(before: Seen, after: Seen) -> bool:
+    """Say whether what is seen of an object differs in more than its version."""
+    old, new = before.view, after.view
+    if isinstance(old, int) or isinstance(new, int):
+        return old != new
+    if old.version == new.version:
+        return False
+    return _labels(before) != _labels(after) or old != replace(new, version=old.version)
 
 
 def _version(seen: Seen) -> str:

@@ -48,7 +48,9 @@ class Engine:
         only: Key | None = None,
         kinds: Iterable[Kind] = CHILD_KINDS,
         workers: int = 16,
+        rest_s: float = 0.0,
     ) -> None:
+        """`rest_s` is how long a job at which nothing was to be done is left alone."""
         self.cache = Cache(read_job=partial(versions.job, units=config.units))
         self.tally = Tally()
         self.synced = asyncio.Event()
@@ -57,7 +59,7 @@ class Engine:
         self._only = only
         self._kinds = (Kind.MPI_JOB, *kinds)
         self._worker_count = workers
-        self._queue = Queue()
+        self._queue = Queue(rest_s)
         self._hands = Hands(
             outside.objects,
             outside.keys,
@@ -131,14 +133,16 @@ class Engine:
     async def _work(self) -> None:
         while True:
             key = await self._queue.take()
+            acted = False
             try:
-                await self._look_once(key)
+                acted = await self._look_once(key)
             finally:
-                self._queue.give_back(key)
+                self._queue.give_back(key, rests=not acted)
 
-    async def _look_once(self, key: Key) -> None:
+    async def _look_once(self, key: Key) -> bool:
+        """Look at a job, whatever comes of it; return whether something was done."""
         clock = asyncio.get_running_loop().time
-        began_at, result = clock(), "failed"
+        began_at, result, acted = clock(), "failed", False
         try:
             plan = await self.look(key)
         except (Conflict, NotFound, Unreachable) as failure:
@@ -154,11 +158,16 @@ class Engine:
         else:
             result = "done"
             self._queue.succeed(key)
+            if plan is not None and plan.stages:
+                acted = True
+                # What our own writes made of the world is known from their answers.
+                self._queue.add(key)
             if plan is not None and plan.wake_at is not None:
                 wait = plan.wake_at - self._outside.now()
                 self._queue.add_after(key, wait.total_seconds())
         finally:
             self.tally.looked(result, clock() - began_at)
+        return acted
 
     async def _tell_refusal(self, key: Key, refusal: Refused) -> None:
         """Say in an event that the server would not do what the job needs, and why."""

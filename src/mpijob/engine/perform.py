@@ -55,7 +55,7 @@ class Hands:
     learn: Callable[[Kind, Manifest | bytes], None]
     learn_deleted: Callable[[Ref, str], None]
     meet: Callable[[Key, Kind, Manifest], None]
-    width: int = 32
+    width: int = 64
 
 
 async def perform(plan: Plan, job: Identity, hands: Hands, now: datetime) -> None:

@@ -1,6 +1,8 @@
 """Whom to look at next: a queue in which each key stands once and is with one worker at a time.
 
-Events come in plainly and are never slowed down; only failures are, each key by itself.
+Events come in plainly and are never slowed down; only failures are, each key by itself. A key that
+was just looked at may rest for a moment, so that what happens to its pods one by one is looked at
+together.
 """
 
 import asyncio
@@ -13,24 +15,29 @@ RETRY_S_MAX = 60.0
 
 
 class Queue:
-    """The keys that are due. Times are those of the running loop, in seconds."""
+    """The keys that are due. Times are those of the running loop, in seconds.
 
-    def __init__(self) -> None:
+    `rest_s` is how long a key that was looked at is not given out again.
+    """
+
+    def __init__(self, rest_s: float = 0.0) -> None:
+        self._rest_s = rest_s
+        self._resting: dict[Key, asyncio.TimerHandle] = {}
         self._due: OrderedDict[Key, None] = OrderedDict()
         self._busy: set[Key] = set()
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._wake: asyncio.Event = asyncio.Event()
+        self._due_count = asyncio.Semaphore(0)
         self._given_back: asyncio.Event = asyncio.Event()
 
     def add(self, key: Key) -> None:
         """Have `key` looked at as soon as a worker is free; once, however often it is asked for."""
-        if key in self._busy:
+        if key in self._busy or key in self._resting:
             self._again.add(key)
-        else:
+        elif key not in self._due:
             self._due[key] = None
-            self._wake.set()
+            self._due_count.release()
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Have `key` looked at after a while; the sooner of two such wishes counts."""
@@ -57,24 +64,24 @@ class Queue:
 
     async def take(self) -> Key:
         """Return the key that is due the longest, and hold it until `give_back`."""
-        while not self._due:
-            self._wake.clear()
-            await self._wake.wait()
+        await self._due_count.acquire()
         key, _ = self._due.popitem(last=False)
         self._busy.add(key)
         return key
 
-    def give_back(self, key: Key) -> None:
-        """End a worker's hold on `key`; what was asked for in the meantime is due now."""
+    def give_back(self, key: Key, *, rests: bool = True) -> None:
+        """End a worker's hold on `key`; what was asked for meanwhile is due, after its rest."""
         self._busy.discard(key)
-        if key in self._again:
-            self._again.discard(key)
-            self.add(key)
+        if rests and self._rest_s:
+            loop = asyncio.get_running_loop()
+            self._resting[key] = loop.call_later(self._rest_s, self._rested, key)
+        else:
+            self._add_again(key)
         self._given_back.set()
 
     async def idle(self) -> None:
-        """Return once no key is due and none is with a worker."""
-        while self._due or self._busy:
+        """Return once no key is due, neither now nor after its rest, and none is with a worker."""
+        while self._due or self._busy or self._again:
             self._given_back.clear()
             await self._given_back.wait()
 
@@ -92,9 +99,19 @@ class Queue:
 
     def close(self) -> None:
         """Cancel every timer."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        for timers in (self._timers, self._resting):
+            for timer in timers.values():
+                timer.cancel()
+            timers.clear()
+
+    def _rested(self, key: Key) -> None:
+        del self._resting[key]
+        self._add_again(key)
+
+    def _add_again(self, key: Key) -> None:
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
 
     def _ring(self, key: Key) -> None:
         self._timers.pop(key, None)

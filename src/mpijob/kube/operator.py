@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 from mpijob.core import names
 from mpijob.core.config import Config
-from mpijob.core.plan import Kind, Ref
+from mpijob.core.job import Key
+from mpijob.core.plan import Kind, Ref, SecretContent
 from mpijob.engine.adoption import adopt
 from mpijob.engine.cache import CHILD_KINDS, RIGHTS
 from mpijob.engine.control import Engine, Outside
@@ -119,8 +120,11 @@ class _Operator:
         self._leases = KubeObjects(lease_client, paths)
         self._settings = settings
         self.leads = False
-        outside = Outside(self._objects, DrawnKeys(), _now)
-        self.engine = Engine(outside, settings.config, kinds=kinds, workers=settings.workers)
+        self._keys = DrawnKeys()
+        outside = Outside(self._objects, self._keys, _now)
+        self.engine = Engine(
+            outside, settings.config, kinds=kinds, workers=settings.workers, rest_s=_REST_S
+        )
 
     @property
     def synced(self) -> bool:
@@ -136,6 +140,8 @@ class _Operator:
 
     async def _act(self) -> None:
         self.leads = True
+        # The first draw loads a large library: here it keeps no job waiting.
+        await self._keys.draw(SecretContent.USER_KEYS, self._settings.config.key_type, Key("", ""))
         # What is there by now lives as long as the process: the collector need not look at it
         # again, and short-lived answers are freed without its help.
         gc.freeze()
@@ -162,6 +168,10 @@ class _Operator:
 
 #: Between tries to adopt: at first, and at most.
 _ADOPTION_PAUSE_S = (1.0, 30.0)
+
+#: How long a job that was looked at rests. Its pods change one by one, each several times; a look
+#: at all of that together costs as much as a look at one change.
+_REST_S = 0.1
 
 #: Only gang scheduling asks for these, and the rights to see them.
 _GANG_KINDS = (Kind.POD_GROUP, Kind.PRIORITY_CLASS)

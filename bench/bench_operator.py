@@ -1,0 +1,126 @@
+"""The operator on a real API server with fake nodes, beside a script that knows the future."""
+
+import asyncio
+import sys
+from functools import cache
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "real"))
+
+from measure import SETTINGS, UNTIL_DONE, benchmark
+from scale import load
+from scale.arena import Arena, Contestant, arena, cpu_s
+from scale.contest import Contest, Figures, contest
+from scale.future import future
+from scale.server import Server
+
+WORKERS = 4
+
+
+@cache
+def _arena() -> Arena:
+    return UNTIL_DONE.enter_context(arena())
+
+
+def _contestants(*workers: int) -> list[Contestant]:
+    """Return ours, the floor for jobs with so many workers, and who else was asked for."""
+    futures = {f"{n}": asyncio.run(future(load.manifest("any", n))) for n in workers}
+    here = _arena()
+    others = [here.other(SETTINGS.other)] if SETTINGS.other else []
+    return [here.ours(), here.floor(futures), *others]
+
+
+@cache
+def _succeeded(jobs: int) -> Contest:
+    """Return the rounds in which so many jobs of 4 workers come at once, and all succeed."""
+    here, asked = _arena(), [load.manifest(f"job-{number}", WORKERS) for number in range(jobs)]
+
+    async def one(contestant: Contestant, name: str) -> Figures:
+        with here.namespace(name) as namespace, here.looked_after(contestant) as process:
+            spent_s, since = cpu_s(process), here.audited()
+            async with Server(here.kubeconfig, "load") as server:
+                took_s = await load.until_all(server, namespace, asked, "Succeeded")
+                await load.until_tidy(server, namespace)
+            spent_s = cpu_s(process) - spent_s
+        requests = here.requests(contestant.agent, since)
+        return {
+            "s": took_s,
+            "cpu ms a job": spent_s * 1000 / jobs,
+            "status writes a job": requests["patch", "mpijobs/status"] / jobs
+            + requests["update", "mpijobs/status"] / jobs,
+            "events a job": requests["create", "events"] / jobs,
+            "requests a job": sum(requests.values()) / jobs,
+        }
+
+    name = f"operator/{jobs}x{WORKERS}"
+    return asyncio.run(contest(name, _contestants(WORKERS), SETTINGS.rounds, one))
+
+
+def _both(held: Contest, figure: str) -> tuple[float, float]:
+    return held.median("ours", figure), held.median("floor", figure)
+
+
+@benchmark(
+    "operator/1x500/workers-created",
+    "s",
+    "at most 1.3 × floor",
+    lambda ours, floor: ours <= 1.3 * floor,
+)
+def workers_created() -> tuple[float, float]:
+    """Measure how soon one job has its 500 workers."""
+    here, job = _arena(), load.manifest("large", 500)
+
+    async def one(contestant: Contestant, name: str) -> Figures:
+        with here.namespace(name) as namespace, here.looked_after(contestant) as process:
+            spent_s = cpu_s(process)
+            async with Server(here.kubeconfig, "load") as server:
+                took_s = await load.until_workers(server, namespace, job, 500)
+            return {"s": took_s, "cpu s": cpu_s(process) - spent_s}
+
+    held = asyncio.run(contest("operator/1x500", _contestants(500), SETTINGS.rounds, one))
+    return _both(held, "s")
+
+
+@benchmark(
+    "operator/100x4/succeeded",
+    "s",
+    "at most 1.25 × floor",
+    lambda ours, floor: ours <= 1.25 * floor,
+)
+def hundred_jobs() -> tuple[float, float]:
+    """Measure how soon 100 jobs of 4 workers have all succeeded."""
+    return _both(_succeeded(100), "s")
+
+
+@benchmark(
+    "operator/cpu-per-job",
+    "ms",
+    "at most 1.3 × floor",
+    lambda ours, floor: ours <= 1.3 * floor,
+)
+def processor_time() -> tuple[float, float]:
+    """Measure the processor's time that a job of 4 workers costs, from its making to its end."""
+    return _both(_succeeded(100), "cpu ms a job")
+
+
+@benchmark("operator/status-writes", "a job", "at most 3", lambda ours, _: ours <= 3)
+def status_writes() -> tuple[float, float]:
+    """Count, in the server's audit log, the writes of a job's status; its pods start at once."""
+    return _both(_succeeded(100), "status writes a job")
+
+
+@benchmark("operator/events", "a job", "at most 4", lambda ours, _: ours <= 4)
+def events() -> tuple[float, float]:
+    """Count the events of a job, in the server's audit log. The floor makes none."""
+    return _both(_succeeded(100), "events a job")
+
+
+@benchmark(
+    "operator/1000x4/succeeded",
+    "s",
+    "at most 1.25 × floor",
+    lambda ours, floor: ours <= 1.25 * floor,
+)
+def thousand_jobs() -> tuple[float, float]:
+    """Measure how soon 1,000 jobs of 4 workers have all succeeded."""
+    return _both(_succeeded(1000), "s")

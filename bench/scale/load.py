@@ -1,0 +1,139 @@
+"""The loads: jobs that are made, and the moments at which what was waited for had come."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from mpijob.core import names
+from scale.server import AT_ONCE, Server
+
+JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
+PODS = "/api/v1/namespaces/{}/pods"
+WORKERS = f"{names.JOB_ROLE_LABEL}=worker"
+LIMIT_S = 900
+
+
+def manifest(name: str, workers: int, *, ever: bool = False) -> dict[str, Any]:
+    """Return a job whose launcher, on fake nodes, ends at once and well, or never ends."""
+    container = {"name": "mpi", "image": "example/mpi:1"}
+    lasting = {"annotations": {"fake.mpijob.dev/runs-for": "ever"}} if ever else {}
+    command = {"command": ["mpirun", "-n", str(workers), "hostname"]}
+    launcher = {"metadata": lasting, "spec": {"containers": [{**container, **command}]}}
+    return {
+        "apiVersion": "kubeflow.org/v2beta1",
+        "kind": "MPIJob",
+        "metadata": {"name": name, "labels": {"bench": f"{workers}"}},
+        "spec": {
+            "runPolicy": {"cleanPodPolicy": "Running"},
+            "mpiReplicaSpecs": {
+                "Launcher": {"replicas": 1, "template": launcher},
+                "Worker": {"replicas": workers, "template": {"spec": {"containers": [container]}}},
+            },
+        },
+    }
+
+
+class _Meta(msgspec.Struct):
+    name: str
+
+
+class _Condition(msgspec.Struct):
+    type: str
+    status: str
+
+
+class _Status(msgspec.Struct):
+    conditions: list[_Condition] = []
+
+
+class _Object(msgspec.Struct):
+    metadata: _Meta
+    status: _Status = msgspec.field(default_factory=_Status)
+
+
+class _Line(msgspec.Struct):
+    type: str
+    object: _Object
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+async def post(server: Server, namespace: str, jobs: Iterable[Mapping[str, Any]]) -> None:
+    """Make jobs, 64 at a time."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    path = JOBS.format(namespace)
+
+    async def one(job: Mapping[str, Any]) -> None:
+        async with gate:
+            await server.ask("POST", path, msgspec.json.encode(job))
+
+    await asyncio.gather(*map(one, jobs))
+
+
+async def until_all(
+    server: Server, namespace: str, jobs: list[dict[str, Any]], condition: str
+) -> float:
+    """Make jobs, and return after how long (s) the last of them said that `condition` is true."""
+    path = JOBS.format(namespace)
+    since = await server.version(path)
+    lacking = {job["metadata"]["name"] for job in jobs}
+    began_at = perf_counter()
+    async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
+        tasks.create_task(post(server, namespace, jobs))
+        async for line in server.follow(path, since=since):
+            job = _decode(line).object
+            if any((row.type, row.status) == (condition, "True") for row in job.status.conditions):
+                lacking.discard(job.metadata.name)
+            if not lacking:
+                return perf_counter() - began_at
+    raise AssertionError("a watch ends by raising")
+
+
+async def until_workers(server: Server, namespace: str, job: dict[str, Any], count: int) -> float:
+    """Make a job, and return after how long (s) its workers had been created."""
+    path = PODS.format(namespace)
+    since = await server.version(path)
+    created = 0
+    began_at = perf_counter()
+    async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
+        tasks.create_task(post(server, namespace, [job]))
+        workers = server.follow(path, since=since, metadata_only=True, labelSelector=WORKERS)
+        async for line in workers:
+            created += _decode(line).type == "ADDED"
+            if created == count:
+                return perf_counter() - began_at
+    raise AssertionError("a watch ends by raising")
+
+
+async def until_tidy(server: Server, namespace: str) -> None:
+    """Return once no job has a worker any more."""
+    path = PODS.format(namespace)
+    there = await server.read(f"{path}?labelSelector={WORKERS}")
+    left = len(there["items"])
+    if not left:
+        return
+    since = there["metadata"]["resourceVersion"]
+    async with asyncio.timeout(LIMIT_S):
+        async for line in server.follow(
+            path, since=since, metadata_only=True, labelSelector=WORKERS
+        ):
+            left -= _decode(line).type == "DELETED"
+            if not left:
+                return
+
+
+@dataclass
+class Starts:
+    """When small jobs were made, and when their launchers' Jobs came, by the clock (s)."""
+
+    made: dict[str, float] = field(default_factory=dict)
+    came: dict[str, float] = field(default_factory=dict)
+
+    def took(self) -> list[float]:
+        """Return how long each job waited for its launcher."""
+        return [self.came[name] - at for name, at in self.made.items()]
