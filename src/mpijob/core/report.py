@@ -22,10 +22,12 @@ def next_status(observed: Observed, now: datetime) -> JobStatus:
 
     A finished job's status stays as it is, but for a missing time of its end. `now` (UTC, to the
     second) stamps only what changes: called again on its own result, this returns an equal status.
+    Where the clock of whoever looked before was ahead of ours, its time counts: none goes back.
 
     Source: `updateMPIJobStatus`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller.go).
     """
     job = observed.job
+    now = max(now, job.status.told_at or now)
     if job.status.finished:
         # mpi-operator's evicted jobs have none, and so would never be cleaned up.
         ended = job.status.completed_at is not None

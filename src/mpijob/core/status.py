@@ -131,6 +131,12 @@ class JobStatus:
         """Whether the job was last told to be suspended."""
         return self.is_true(ConditionType.SUSPENDED)
 
+    @property
+    def told_at(self) -> datetime | None:
+        """The latest time that the status tells of what we did, None where it tells of nothing."""
+        times = [row.updated_at for row in self.conditions]
+        return max([*times, self.started_at] if self.started_at else times, default=None)
+
     def with_condition(self, new: Condition) -> Self:
         """Return this status with `new` in its type's place, moved to the end of the list.
 

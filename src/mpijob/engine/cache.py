@@ -185,7 +185,8 @@ class Cache:
             return
         if gone:
             self.jobs.pop(key, None)
-            self._met.pop(key, None)
+            for ref in self.met(key):
+                self.miss(key, ref)
         else:
             self.jobs[key] = job
 

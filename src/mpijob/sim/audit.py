@@ -115,10 +115,11 @@ def _check_times(life: Life, status: Manifest, rows: dict[str, Any]) -> None:
     started, completed = status.get("startTime"), status.get("completionTime")
     if started and completed and started > completed:
         raise Broken(f"it ended ({completed}) before it began ({started})")
+    before, life.times = life.times, {}
     for kind, row in rows.items():
         for moment in ("lastTransitionTime", "lastUpdateTime"):
             key = (kind, moment)
-            if row[moment] < life.times.get(key, ""):
+            if row[moment] < before.get(key, ""):
                 raise Broken(f"{moment} of {kind} goes back to {row[moment]}")
             life.times[key] = row[moment]
 

@@ -15,8 +15,8 @@ from mpijob.core.plan import Kind, Ref
 from mpijob.sim import rest, user
 from mpijob.sim.audit import Broken
 from mpijob.sim.nodes import STRIKES
-from mpijob.sim.operator import Operator, Practice
-from mpijob.sim.weather import CALM, Weather
+from mpijob.sim.operator import KINDS, Operator, Practice
+from mpijob.sim.weather import CALM, FAMILIES, Weather
 from mpijob.sim.world import Setting, Tell, World
 
 #: A calm world that still moves after so many seconds never rests.
@@ -42,7 +42,13 @@ _PAUSES_S = (0, 0, 0, 1, 1, 2, 5)
 #: How many calm ticks a history may begin with, so that faults find a job at any point of its life.
 _HEAD_STARTS = (0, 2, 4, 7)
 #: The faults that strike the world rather than an operator's requests.
-_WORLD_FAULTS = ("gap", "travel", "rivals", "conflict", "theft", "stranger", "leap", *STRIKES)
+_WORLD_FAULTS = (
+    *("gap", "travel", "rivals", "conflict", "theft", "stranger", "leap"),
+    *STRIKES,
+    "skew",
+)
+#: By how much an operator's clock may be ahead of everybody else's, in seconds.
+_SKEWS_S = (-90, -5, 0, 5, 90)
 #: By how much a fault that has the turn is likelier than its odds.
 _URGENCY = 6
 
@@ -74,7 +80,7 @@ def script(seed: int) -> Script:
     """Return the history that `seed` names."""
     dice = Random(seed)
     setting = Setting(
-        weather=Weather.drawn(dice),
+        weather=Weather.drawn(dice, FAMILIES[:-1]),
         config=Config(
             gang=dice.choice((None, None, None, *Gang)),
             transport=dice.choice((Transport.SSH, Transport.SSH, Transport.RSH)),
@@ -86,7 +92,11 @@ def script(seed: int) -> Script:
     count = dice.choice((30, 60, 90, 130))
     moves = dice.choices(_MOVES, _WEIGHTS, k=count)
     turns = tuple(Turn(move, dice.choice(_PAUSES_S), dice.getrandbits(32)) for move in moves)
-    return Script(seed, setting, first, head_start, turns, dice.getrandbits(32))
+    calm_dice = dice.getrandbits(32)
+    # Drawn last, since it came last: what a seed tells stays what it was, for the most part.
+    weather = setting.weather.joined(Weather.drawn(dice, FAMILIES[-1:]))
+    setting = replace(setting, weather=weather)
+    return Script(seed, setting, first, head_start, turns, calm_dice)
 
 
 def play(written: Script, practice: Practice | None = None, told: Tell | None = None) -> World:
@@ -210,8 +220,8 @@ def _strike(world: World) -> None:
         return
     world.say("fault", fault)
     match fault:
-        case "gap" | "travel":
-            world.dice.choice(world.operators).begin()
+        case "gap" | "travel" | "skew":
+            _strike_operator(world.dice.choice(world.operators), fault, world.dice)
         case "rivals":
             _rival(world)
         case "conflict":
@@ -224,6 +234,17 @@ def _strike(world: World) -> None:
             world.wait(world.dice.choice((60, 300, 3600)))
         case _:
             world.nodes.strike(fault)
+
+
+def _strike_operator(operator: Operator, fault: str, dice: Random) -> None:
+    """Make an operator miss something, begin anew, or have a clock of its own."""
+    match fault:
+        case "gap":
+            operator.list_anew(dice.choice(KINDS))
+        case "skew":
+            operator.ahead_s = dice.choice(_SKEWS_S)
+        case _:
+            operator.begin()
 
 
 def _rival(world: World) -> None:
@@ -284,6 +305,7 @@ def prepare_calm(world: World) -> None:
     world.say("", "it becomes calm")
     world.weather, world.is_calm = CALM, True
     del world.operators[1:]
+    world.operators[0].ahead_s = 0
     if world.dice.random() < 0.5:
         for ref in rest.strangers(world.store):
             world.remove(ref, "stranger")

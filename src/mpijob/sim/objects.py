@@ -117,6 +117,9 @@ class WeatheredObjects:
         """Let a request go out, if the operator lives to send it and the network takes it."""
         world = self._world
         step, world.steps_run = world.steps_run, world.steps_run + 1
+        if world.strikes(world.weather.pause):
+            world.meanwhile()
+            self._operator.seen_all = False
         if step == world.crash_at or world.strikes(world.weather.crash):
             raise Crash
         if world.strikes(world.weather.lost_request):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mpijob.api import children, versions
@@ -98,12 +98,16 @@ class SimKeys:
 
 
 class Operator:
-    """An operator. `wake_at` is when it wants to look again even if nothing has changed."""
+    """An operator. `wake_at` is when it wants to look again even if nothing has changed.
+
+    Its clock is `ahead_s` before everybody else's.
+    """
 
     def __init__(self, world: World, name: str) -> None:
         self.name = name
         self.wake_at: datetime | None = None
         self.failed = False
+        self.ahead_s = 0
         self._world = world
         self._objects = WeatheredObjects(world, self)
         self.seen_all = True
@@ -160,15 +164,17 @@ class Operator:
         observed = self.observed = self.cache.observed(KEY)
         if observed is None:
             return
-        plan = world.practice.decide(observed, world.now, world.config)
-        self.wake_at = plan.wake_at
+        ahead = timedelta(seconds=self.ahead_s)
+        now = world.now + ahead
+        plan = world.practice.decide(observed, now, world.config)
+        self.wake_at = plan.wake_at and plan.wake_at - ahead
         if world.told is not None:
             world.told(self.name, plan_line(plan, observed))
         if not plan.stages:
             return
         if not world.is_calm:
             plan = _shuffled(plan, world)
-        _drive(world.practice.perform(plan, observed.job.identity, self._hands, world.now))
+        _drive(world.practice.perform(plan, observed.job.identity, self._hands, now))
 
     def _catch_up(self) -> None:
         """Take in all that is new, or of some kinds only a part."""
@@ -185,6 +191,25 @@ class Operator:
             for change in feed[begin:end]:
                 self.cache.apply(kind, change)
             self._cursors[kind] = end
+
+    def list_anew(self, kind: Kind) -> None:
+        """Have the watch of a kind break off, and miss what happened until it lists anew.
+
+        What it knew and finds no longer it tells as deleted, as it was last.
+        """
+        world, feed = self._world, self._world.feeds[kind]
+        cursor = self._cursors[kind]
+        then = world.store.as_of(kind, world.versions[kind][cursor - 1]) if cursor else {}
+        there = world.store.list(kind)
+        names = {manifest["metadata"]["name"] for manifest in there}
+        gone = [was for (_, name), was in then.items() if name not in names]
+        for type_, rows in ((ChangeType.DELETED, gone), (ChangeType.ADDED, there)):
+            for manifest in rows:
+                if is_watched(kind, manifest):
+                    self.cache.apply(kind, Change(type_, manifest))
+        self._cursors[kind] = len(feed)
+        self._stalls.pop(kind, None)
+        self.failed = True
 
     def _stalled_at(self, kind: Kind, begin: int, end: int) -> int:
         """Return how far a watch gets: to the end, or somewhere before it for a few looks."""

@@ -1,16 +1,20 @@
 """How likely each fault is in one history."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Self
 
+Family = tuple[tuple[str, ...], tuple[int, ...]]
+
 #: Rare, or often.
 ODDS = (0.05, 0.3)
-#: What happens to operators; to pods; among people. And how many of these a history has.
-FAMILIES = (
+#: What happens to operators; to pods; among people; to time. And how many of these a history has.
+FAMILIES: tuple[Family, ...] = (
     (("crash", "lost_request", "lost_answer", "stale", "gap", "travel", "rivals"), (0, 2, 3, 5)),
     (("kill", "evict", "exhaust", "lose", "refuse", "failure"), (0, 1, 2, 4)),
     (("conflict", "theft", "stranger", "leap"), (0, 0, 1, 2)),
+    (("pause", "skew"), (0, 0, 1, 1, 2)),
 )
 
 
@@ -28,6 +32,9 @@ class Weather:
 
     Of people: `conflict`, somebody else writes; `theft`, a child is taken away; `stranger`,
     somebody has one of our names; `leap` of the clock by minutes.
+
+    Of time: `pause` of an operator's process between two steps, while the rest goes on; `skew` of
+    its clock against everybody else's, forward or back.
     """
 
     crash: float = 0.0
@@ -47,15 +54,21 @@ class Weather:
     refuse: float = 0.0
     failure: float = 0.0
     leap: float = 0.0
+    pause: float = 0.0
+    skew: float = 0.0
 
     @classmethod
-    def drawn(cls, dice: Random) -> Self:
+    def drawn(cls, dice: Random, families: Sequence[Family] = FAMILIES) -> Self:
         """Return a weather in which a few faults are rare or often, each by itself.
 
         So some seeds isolate a fault, and others pile them up (swarm testing).
         """
-        faults = (dice.sample(family, dice.choice(counts)) for family, counts in FAMILIES)
+        faults = (dice.sample(family, dice.choice(counts)) for family, counts in families)
         return cls(**{fault: dice.choice(ODDS) for some in faults for fault in some})
+
+    def joined(self, other: Self) -> Self:
+        """Return the weather that has the faults of both."""
+        return replace(self, **{fault: getattr(other, fault) for fault in other.faults()})
 
     @property
     def is_current(self) -> bool:

@@ -137,6 +137,13 @@ class World:
         self._garbage_due = bool(found)
         self.absorb()
 
+    def meanwhile(self) -> None:
+        """Let the cluster go on while an operator stands still between two steps."""
+        self.wait(self.dice.choice((1, 20, 120)))
+        self.control_jobs()
+        self.nodes.turn(0.7)
+        self.collect_garbage()
+
     @property
     def wakes_at(self) -> datetime | None:
         """The next moment at which time alone makes somebody act."""
