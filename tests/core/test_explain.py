@@ -138,6 +138,10 @@ LAST_WORDS = {
     "root": ("mpirun has detected an attempt to run as root --allow-run-as-root", "runAsUser"),
     "a name": ("ssh: Could not resolve hostname pi-worker-0", "Service"),
     "a program": ("mpirun was unable to find the specified executable file", "PATH"),
+    "a program of a rank": (
+        "prterun was unable to launch it as it lacked\npermissions to execute an executable:",
+        "PATH",
+    ),
     "a key": ("Permission denied (publickey)", "sshAuthMountPath"),
     "a module": ("ModuleNotFoundError: No module named 'mpi4py'", "Python package"),
 }
@@ -184,6 +188,7 @@ def waiting(*workers, **changes):
 
 
 MOUNT = 'MountVolume.SetUp failed for volume "data" : configmap "data" not found'
+LAGS = 'MountVolume.SetUp failed for volume "ssh-auth" : failed to sync secret cache: timed out'
 AROUND = {
     "a quota that leaves no room for a worker": (
         plumbed(told_job(), launcher=launcher()),
@@ -204,6 +209,11 @@ AROUND = {
         plumbed(told_job(1), workers=(pending(0, node="n1"),), launcher=launcher()),
         around(told_of(pending(0).uid, "FailedMount", MOUNT)),
         (Weight.CAUSE, "pod pi-worker-0", f"cannot start: {MOUNT}", "Create what"),
+    ),
+    "a kubelet that lags behind": (
+        plumbed(told_job(1), workers=(pending(0, node="n1"),), launcher=launcher()),
+        around(told_of(pending(0).uid, "FailedMount", LAGS)),
+        (Weight.HINDRANCE, "pod pi-worker-0", f"cannot start yet: {LAGS}", ""),
     ),
     "a volume that another pod of the name had not": (
         plumbed(told_job(1), workers=(pending(0, node="n1"),), launcher=launcher()),

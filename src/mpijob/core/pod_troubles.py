@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from mpijob.core import telltales
-from mpijob.core.circumstances import Circumstances
+from mpijob.core.circumstances import Circumstances, Notice
 from mpijob.core.observed import ContainerView, PodPhase, PodView
 from mpijob.core.policy import retry
 from mpijob.core.status import Failure
@@ -42,6 +42,7 @@ class Trouble:
 _QUIET = frozenset(("", "PodInitializing", "ContainerCreating"))
 _RESTARTED = "CrashLoopBackOff"
 #: What kubelets tell of a pod whose containers they cannot make.
+_ABSENT = "not found"
 _UNMADE = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume")
 
 
@@ -82,7 +83,7 @@ def _of_containers(pod: PodView, around: Circumstances) -> Iterator[Trouble]:
     if not stuck and pod.phase is PodPhase.PENDING:
         waits = not any(c.running or c.exit_code is not None for c in pod.containers)
         if told is not None and waits:
-            yield Trouble(Weight.CAUSE, f"cannot start: {told.message}", _unmade(told.reason))
+            yield _unmade(told)
         else:
             yield Trouble(Weight.WAIT, "is starting" if pod.node else "waits to be scheduled")
     probe = around.told(pod.uid, "Unhealthy")
@@ -91,8 +92,16 @@ def _of_containers(pod: PodView, around: Circumstances) -> Iterator[Trouble]:
         yield Trouble(Weight.HINDRANCE, f"is not ready: {probe.message}", advice)
 
 
-def _unmade(reason: str) -> str:
-    return telltales.of_reason(reason) or telltales.of_reason("FailedMount")
+def _unmade(told: Notice) -> Trouble:
+    """What is to be said of a pod whose containers cannot be made.
+
+    A kubelet that lags behind tells of failures that pass, but not that something is not there.
+    """
+    if _ABSENT in told.message:
+        advice = telltales.of_reason("FailedMount")
+        return Trouble(Weight.CAUSE, f"cannot start: {told.message}", advice)
+    advice = "" if told.reason == "FailedMount" else telltales.of_reason(told.reason)
+    return Trouble(Weight.HINDRANCE, f"cannot start yet: {told.message}", advice)
 
 
 def _stuck(container: ContainerView, log: str) -> Trouble:

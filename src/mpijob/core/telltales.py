@@ -51,8 +51,12 @@ _TELLTALES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
                 r"executable (could not be|was not|file not) found"
                 r"|unable to find the specified executable|could not find an executable"
                 r"|no such file or directory|command not found|: not found"
+                r"|lacked\s+permissions to execute"
             ),
-            "A program is not where the job looks for it: check the command and the PATH.",
+            (
+                "A program is not where the job looks for it, or may not be executed: check the "
+                "command and the PATH."
+            ),
         ),
         (
             r"modulenotfounderror|no module named",
