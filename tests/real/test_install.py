@@ -83,12 +83,13 @@ def test_the_installation_says_what_it_made(installed):
 
 
 def test_an_installation_that_is_complete_changes_nothing(site, installed):
-    _, said, _ = site.mpijob("install", "--force")
+    _, said, _ = site.mpijob("install", "--force", *ALONE)
     assert {line.rpartition(" ")[2] for line in said.splitlines()} == {"unchanged"}
 
 
 def test_a_dry_run_says_what_would_change(site, installed):
-    _, said, _ = site.mpijob("install", "--force", "--dry-run", "--cluster-domain=example.org")
+    words = ["--force", "--dry-run", "--cluster-domain=example.org"]
+    _, said, _ = site.mpijob("install", *words, *ALONE)
     changed = [line for line in said.splitlines() if "unchanged" not in line]
     assert changed == ["deployment.apps/mpijob-operator configured (dry run)"]
 
