@@ -95,6 +95,10 @@ def _paths(fields):
         yield f"suspend={held}" if held is not None else key
 
 
+#: What is told of a job whose two workers run.
+RAN = next_status(running(job()), NOON)
+ELASTIC = job(annotations={"mpijob.dev/elastic": "true"})
+
 PLANS = {
     "a new job: plumbing, then workers, then the launcher": (
         fresh(job()),
@@ -163,13 +167,33 @@ PLANS = {
         ),
         [["confirm"], ["delete Pod pi-worker-2"]],
     ),
-    "a deleted worker comes again": (
-        settled(running(job(), workers=(worker(0),))),
+    "a worker that is gone, and no launcher runs yet: it comes again": (
+        settled(running(job(), workers=(worker(0),), launcher_pods=())),
         [["create Pod pi-worker-1"]],
     ),
-    "a worker on its way out is not yet replaced": (
+    "a worker that is gone before the job was told to run: the launcher is held first": (
+        settled(running(job(), workers=(worker(0),))),
+        [["patch Job pi-launcher suspend=True"]],
+    ),
+    "a worker on its way out: the launcher is held first": (
         settled(running(job(), workers=(worker(0), worker(1, deleting=True)))),
+        [["patch Job pi-launcher suspend=True"]],
+    ),
+    "a worker that is gone at once: the launcher is held first": (
+        settled(running(replace(job(), status=RAN), workers=(worker(0),))),
+        [["patch Job pi-launcher suspend=True"]],
+    ),
+    "a worker on its way out, and no launcher runs yet: it comes again once it is gone": (
+        settled(running(job(), workers=(worker(0), worker(1, deleting=True)), launcher_pods=())),
         [],
+    ),
+    "a static job that grows while it runs gets the workers that it lacks": (
+        settled(running(replace(job(3), status=RAN), workers=(worker(0), worker(1)))),
+        [["create Pod pi-worker-2"]],
+    ),
+    "an elastic job hears of a worker on its way out, and goes on": (
+        settled(running(ELASTIC, workers=(worker(0), worker(1, deleting=True)))),
+        [["patch ConfigMap pi-config data"]],
     ),
     "a dead worker: the launcher is held first (#8)": (
         settled(running(job(), workers=(worker(0), worker(1, PodPhase.FAILED)))),
@@ -319,16 +343,14 @@ def test_workers_of_a_static_job_do_not_rewrite_the_hostfile_one_by_one():
 
 
 def test_an_elastic_job_hears_of_every_worker():
-    elastic = job(annotations={"mpijob.dev/elastic": "true"})
-    before = settled(plumbed(elastic, workers=(), launcher=launcher()))
+    before = settled(plumbed(ELASTIC, workers=(), launcher=launcher()))
     half = replace(before, workers=(worker(0), worker(1, PodPhase.PENDING)))
     assert "patch ConfigMap pi-config data" in flat(steps(half))
 
 
 def test_an_elastic_jobs_dead_worker_rests_before_it_is_replaced():
-    elastic = job(annotations={"mpijob.dev/elastic": "true"})
     dead = worker(1, PodPhase.FAILED, containers=ended(1))
-    world = settled(running(elastic, workers=(worker(0), dead)))
+    world = settled(running(ELASTIC, workers=(worker(0), dead)))
     plans = [reconcile(world, seconds_later(after), CONFIG) for after in (9, 10)]
     deleted = [any(isinstance(step, Delete) for step in plan.steps) for plan in plans]
     assert (deleted, plans[0].wake_at) == ([False, True], seconds_later(10))
@@ -451,7 +473,7 @@ def test_a_job_by_exec_that_is_as_it_should_be_is_left_alone():
 
 
 def test_rights_follow_the_workers():
-    world = with_rights(running(job(annotations=BY_EXEC), config=EXEC_CONFIG))
+    world = settled(with_rights(running(job(annotations=BY_EXEC), config=EXEC_CONFIG)))
     more = replace(world.job, worker=replace(world.job.worker, count=3))
     assert "patch Role pi-launcher rules" in flat(
         steps(settled(replace(world, job=more)), config=EXEC_CONFIG)

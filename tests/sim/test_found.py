@@ -38,7 +38,8 @@ def test_the_launchers_job_has_no_time_to_live_that_would_take_the_end_with_it()
 def test_a_worker_that_fails_while_it_is_deleted_is_no_death():
     # Seed 23: a resumed job counted the workers that its own suspension had ended.
     leaving = worker(1, PodPhase.FAILED, deleting=True)
-    world = running(job(), workers=(worker(0), leaving))
+    held = launcher(suspended=True)
+    world = running(job(), workers=(worker(0), leaving), launcher=held)
     assert next_status(world, NOON).restarts == 0
 
 

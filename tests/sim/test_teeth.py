@@ -412,13 +412,13 @@ def no_host_keys(patch):
     patch.setattr(converge, "secrets", secrets)
 
 
-def deaths_of_our_own(patch):
-    """A worker that fails on its way out counts as dead."""
+def only_the_dead_are_missed(patch):
+    """A worker that somebody deleted is replaced under a launcher that runs."""
 
-    def dead(job, observed):
-        return tuple(p for p in retry.wanted_workers(job, observed) if p.phase is PodPhase.FAILED)
+    def losses(job, observed):
+        return tuple(map(retry.cause, retry.dead_workers(job, observed)))
 
-    patch.setattr(retry, "dead_workers", dead)
+    patch.setattr(retry, "losses", losses)
 
 
 def the_job_expires_first(patch):
@@ -571,7 +571,7 @@ MISTAKES = {
     works_for_others: 48,
     invalid_for_good: 8,
     no_host_keys: 5,
-    deaths_of_our_own: 44,
+    only_the_dead_are_missed: 113,
     the_job_expires_first: 259,
     goes_on_after_no: 11,
     a_taken_name_is_a_failure: 11,

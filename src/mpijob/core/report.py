@@ -10,7 +10,7 @@ from mpijob.core.plan import Announce
 from mpijob.core.policy import deadline, retry
 from mpijob.core.policy.elastic import elastic
 from mpijob.core.policy.ownership import stranger
-from mpijob.core.status import Condition, ConditionType, JobStatus, ReplicaCount
+from mpijob.core.status import Condition, ConditionType, Failure, JobStatus, ReplicaCount
 from mpijob.core.validate import event_message
 
 MESSAGE_MAX = 1024
@@ -130,13 +130,13 @@ def _living(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) -
     expires_at = deadline.expires_at(status, limit, observed.launcher)
     if expires_at is not None and now >= expires_at:
         return _failed(job, status, (deadline.REASON, deadline.MESSAGE), now, now)
-    dead = retry.dead_workers(job, observed)
     if elastic(job):
+        dead = retry.dead_workers(job, observed)
         known = status.failure is not None and any(pod.uid == status.failure.uid for pod in dead)
         if dead and not known:
             status = replace(status, failure=retry.cause(dead[0]))
     else:
-        status = _mourned(job, observed, dead, status, now)
+        status = _mourned(job, observed, status, now)
         if status.finished or status.is_true(ConditionType.RESTARTING):
             return status
     running = _in_phase(retry.wanted_workers(job, observed), PodPhase.RUNNING)
@@ -147,40 +147,41 @@ def _living(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) -
     return status
 
 
-def _mourned(
-    job: MPIJob,
-    observed: Observed,
-    dead: tuple[PodView, ...],
-    status: JobStatus,
-    now: datetime,
-) -> JobStatus:
-    """Record the first cause of a worker's death, once, and that the job starts anew for it."""
+def _mourned(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) -> JobStatus:
+    """Record the first cause of a worker's loss, once, and that the job starts anew for it."""
     launcher = observed.launcher
     if status.is_true(ConditionType.RESTARTING):
         back = launcher is None or not launcher.suspended
         whole = retry.settled(job, observed) and back
         return status.without_condition(ConditionType.RESTARTING) if whole else status
-    if not dead:
+    losses = retry.losses(job, observed)
+    if not losses:
         return status
-    cause = retry.cause(dead[0])
+    cause = losses[0]
     status = replace(status, failure=cause, restarts=status.restarts + 1)
     if status.restarts > retry.backoff_limit(job):
         status = replace(status, restarts=status.restarts - 1)
-        return _failed(job, status, _worn_out(job, dead), now, now)
-    told = f"worker {cause.pod} failed ({cause.reason}); {_said(job)} is started anew."
+        return _failed(job, status, _worn_out(job, losses), now, now)
+    told = f"{_fate(cause)}; {_said(job)} is started anew."
     status = _unset(status, ConditionType.RUNNING, "MPIJobRestarting", told, now)
     return _set(status, ConditionType.RESTARTING, "MPIJobRestarting", told, now)
 
 
-def _worn_out(job: MPIJob, dead: tuple[PodView, ...]) -> tuple[str, str]:
-    """Why a job whose workers died too often has failed: reason and message."""
-    cause = retry.cause(dead[0])
-    evicted = sum(pod.reason == retry.EVICTED for pod in dead)
+def _fate(cause: Failure) -> str:
+    if cause.reason == retry.DELETED:
+        return f"worker {cause.pod} was deleted"
+    return f"worker {cause.pod} failed ({cause.reason})"
+
+
+def _worn_out(job: MPIJob, losses: tuple[Failure, ...]) -> tuple[str, str]:
+    """Why a job that lost workers too often has failed: reason and message."""
+    cause = losses[0]
+    evicted = sum(loss.reason == retry.EVICTED for loss in losses)
     if evicted:
         return "MPIJobEvicted", f"{evicted}/{job.worker_count} workers are evicted"
     said = f": {cause.message}" if cause.message else ""
     code = f" with exit code {cause.exit_code}" if cause.exit_code is not None else ""
-    message = f"worker {cause.pod} failed ({cause.reason}){code}{said}"
+    message = f"{_fate(cause)}{code}{said}"
     return f"{BACKOFF_LIMIT_EXCEEDED}/{cause.reason}", message[:MESSAGE_MAX]
 
 

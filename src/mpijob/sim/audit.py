@@ -37,7 +37,6 @@ class Audit:
     def __init__(self) -> None:
         self._lives: dict[str, Life] = {}
         self._job_of_launcher: dict[str, str] = {}
-        self._doomed: set[str] = set()
 
     def life(self, uid: str) -> Life:
         """Return what is known of a job."""
@@ -67,10 +66,7 @@ class Audit:
         rows = {row["type"]: row for row in status.get("conditions") or ()}
         _check_times(life, status, rows)
         _check_end(life, status, rows)
-        restarts = life.restarts
         _check_restarts(life, job, status)
-        if life.restarts > restarts and status["failure"]["uid"] in self._doomed:
-            raise Broken("a job starts anew for a worker that was deleted")
 
     # The launcher's Jobs and pods.
 
@@ -93,8 +89,6 @@ class Audit:
 
     def _see_pod(self, change: Change) -> None:
         pod = change.manifest
-        if is_deleting(pod) and change.previous is not None and phase(change.previous) not in ENDED:
-            self._doomed.add(pod["metadata"]["uid"])
         job = self._job_of_launcher.get(controller_uid(pod))
         if job is None:
             return
@@ -195,7 +189,7 @@ def check_deletion(store: Store, ref: Ref, *, seen_all: bool) -> None:
             raise Broken(f"{ref.name} is deleted, though the job is active and wants it")
         name = names.launcher(job["metadata"]["name"])
         launcher = store.get(Ref(Kind.JOB, ref.namespace, name))
-        if seen_all and _runs(launcher) and not _is_elastic(job):
+        if seen_all and _runs(launcher) and not is_elastic(job):
             raise Broken(f"{ref.name} is replaced under a launcher that runs")
 
 
@@ -205,7 +199,8 @@ def worker_count(job: Manifest) -> int:
     return count
 
 
-def _is_elastic(job: Manifest) -> bool:
+def is_elastic(job: Manifest) -> bool:
+    """Say whether an MPIJob's manifest says that its program survives the loss of a worker."""
     return bool(job["metadata"].get("annotations", {}).get(options.ELASTIC) == "true")
 
 

@@ -22,7 +22,7 @@ from mpijob.core.plan import Kind, Ref
 from mpijob.core.policy.gang import PLUGINS_GROUP, VOLCANO_GROUP
 from mpijob.core.transport.ssh import WAIT_CONTAINER
 from mpijob.sim import user
-from mpijob.sim.audit import Broken
+from mpijob.sim.audit import Broken, is_elastic, worker_count
 
 if TYPE_CHECKING:
     from mpijob.sim.world import World
@@ -54,6 +54,7 @@ class Nodes:
     def __init__(self, world: World) -> None:
         self._world = world
         self._stage: dict[str, Stage | None] = {}
+        self._bereft: set[str] = set()
 
     def turn(self, share: float) -> None:
         """Let each pod go one stage further, with a probability of `share`."""
@@ -74,7 +75,23 @@ class Nodes:
         pods = self._world.store.list(Kind.POD)
         hit = [p for p in pods if stage.applies(p) and name in ("", p["metadata"]["name"])]
         if hit:
-            self._play(stage, self._world.dice.choice(hit))
+            pod = self._world.dice.choice(hit)
+            self._bereave(pod)
+            self._play(stage, pod)
+
+    def _bereave(self, pod: Manifest) -> None:
+        """Have the programs that run on a worker which is about to go wait for it for ever.
+
+        An elastic job's program does without it.
+        """
+        world, job = self._world, self._world.job
+        if phase(pod) != "Running" or job is None or is_elastic(job):
+            return
+        index = names.worker_index(pod["metadata"]["name"])
+        if controller_uid(pod) != job["metadata"]["uid"] or (index or 0) >= worker_count(job):
+            return
+        programs = [p for p in world.store.list(Kind.POD) if SUCCEED.applies(p)]
+        self._bereft.update(p["metadata"]["uid"] for p in programs)
 
     def _play(self, stage: Stage, pod: Manifest) -> None:
         world = self._world
@@ -115,6 +132,8 @@ class Nodes:
         if owner is None or owner["kind"] != Kind.JOB or not SUCCEED.applies(pod):
             return None
         world = self._world
+        if pod["metadata"]["uid"] in self._bereft:
+            return None
         if world.is_calm:
             if next(self._missing_hosts(), None) is not None:
                 return None

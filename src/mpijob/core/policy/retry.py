@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from mpijob.core import names
 from mpijob.core.job import MPIJob
 from mpijob.core.observed import ContainerView, Observed, PodPhase, PodView
-from mpijob.core.status import Failure
+from mpijob.core.status import ConditionType, Failure
 
 #: What a Job allows where nothing is said (batch/v1).
 BACKOFF_LIMIT = 6
@@ -14,6 +14,8 @@ BACKOFF_LIMIT = 6
 #: at once is no busy loop.
 ELASTIC_REST_S = 10
 EVICTED = "Evicted"
+#: Why a worker is lost that somebody took away.
+DELETED = "Deleted"
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -34,7 +36,7 @@ def dead_workers(job: MPIJob, observed: Observed) -> tuple[PodView, ...]:
 
     A pod in phase Failed never comes back: it was evicted, its node went away, or its container
     ended and its policy is Never. One that somebody deletes also fails on its way out: that is no
-    death, and it is missing soon.
+    death, and it is missing soon (see `losses`).
     """
     dead = [
         pod
@@ -42,6 +44,47 @@ def dead_workers(job: MPIJob, observed: Observed) -> tuple[PodView, ...]:
         if pod.phase is PodPhase.FAILED and not pod.deleting
     ]
     return tuple(sorted(dead, key=lambda pod: (died_at(pod) or _EPOCH, pod.name)))
+
+
+def losses(job: MPIJob, observed: Observed) -> tuple[Failure, ...]:
+    """Return what a job has to start anew for: a cause for each worker lost, the first one first.
+
+    They are those that died. Else, under a launcher that runs, they are those that somebody takes
+    away, by deleting them or their node: its ranks never hear of the successors.
+    """
+    dead = dead_workers(job, observed)
+    if dead or not _launcher_runs(observed):
+        return tuple(map(cause, dead))
+    wanted = wanted_workers(job, observed)
+    leaving = sorted((pod for pod in wanted if pod.deleting), key=lambda pod: pod.name)
+    if leaving:
+        return tuple(Failure(pod.name, pod.uid, DELETED, node=pod.node) for pod in leaving)
+    if len(wanted) == job.worker_count or not _had_them_all(job, observed):
+        return ()
+    there = {pod.name for pod in wanted}
+    every = names.workers(job.name, job.worker_count)
+    return tuple(Failure(name, "", DELETED) for name in every if name not in there)
+
+
+def _had_them_all(job: MPIJob, observed: Observed) -> bool:
+    """Say whether a launcher that runs began with workers that are missing now.
+
+    It does not start before they are there. But a job that runs may have been asked for more since,
+    and then it was told to run with as many as there are now.
+    """
+    if not job.status.is_true(ConditionType.RUNNING):
+        return True
+    told = job.status.worker.active if job.status.worker else 0
+    own = [pod.phase for pod in observed.workers if pod.owner_uid == job.uid]
+    ran = own.count(PodPhase.RUNNING) + own.count(PodPhase.SUCCEEDED)
+    return ran < min(told, job.worker_count)
+
+
+def _launcher_runs(observed: Observed) -> bool:
+    """Say whether the launcher runs, and is to: one that is held ends, if not at once."""
+    if observed.launcher is None or observed.launcher.suspended:
+        return False
+    return any(p.phase is PodPhase.RUNNING and not p.deleting for p in observed.launcher_pods)
 
 
 def settled(job: MPIJob, observed: Observed) -> bool:
