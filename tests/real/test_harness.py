@@ -110,13 +110,14 @@ def test_a_cluster_goes_with_the_last_that_uses_it(tmp_path):
 
 
 @pytest.mark.root
-def test_nothing_is_left_of_a_cluster_whose_user_was_killed(tmp_path):
+def test_nothing_is_left_of_a_cluster_whose_user_was_killed_while_a_node_was_lost(tmp_path):
     """As pytest is by `kill -9`; the supervisor sees to what its own end does not."""
     program = (
-        "import pathlib, sys; from harness.shape import Shape;"
-        "from harness.supervisor import Place, shared, supervisor_of;"
+        "import pathlib, sys; from harness import faults; from harness.shape import Shape;"
+        "from harness.supervisor import Place, shared;"
         f"folder = pathlib.Path({str(tmp_path / 'c')!r});"
-        "used = shared(folder, Shape(node_count=1)); used.__enter__();"
+        "used = shared(folder, Shape(node_count=1)); cluster = used.__enter__();"
+        "lost = faults.lost(cluster, 'node-0'); lost.__enter__();"
         "print(Place(folder).process.read_text(), flush=True); sys.stdin.read()"
     )
     with _python(program) as user:

@@ -46,6 +46,8 @@ class RealNode:
         self.load(busybox_image(self._packages, self._folder / "busybox.tar"))
         self.kube_proxy = self._start_kube_proxy()
         self.kubelet = self._start_kubelet()
+        # A node that is lost when its cluster goes: what is frozen would not end.
+        self._running.callback(cgroups.freeze, self._group, frozen=False)
 
     def stop(self) -> None:
         """End the node at once, with all that runs on it, and remove what it wrote."""
