@@ -165,10 +165,13 @@ def test_a_success_is_said():
 LATER = NOON + timedelta(minutes=2)
 QUOTA = 'pods "pi-worker-0" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2'
 STANDARD = 'pods "pi-launcher-x" is forbidden: violates PodSecurity "restricted:latest"'
-UNRESOLVED = (
-    "waiting for 2 of 2 workers: pi-worker-0 pi-worker-1\n"
-    "  getaddrinfo pi-worker-0.pi.default.svc: Temporary failure in name resolution\n"
-)
+UNRESOLVED = "ssh: Could not resolve hostname pi-worker-0: Temporary failure in name resolution"
+UNKNOWN = "ssh: Could not resolve hostname pi-worker-0: Name or service not known"
+
+
+def said(*reasons):
+    """What a launcher's log has after it has waited for so long."""
+    return "".join(f"waiting for 2 of 2 workers: pi-worker-0 ...\n  {each}\n" for each in reasons)
 
 
 def told_of(uid, reason, message, kind="Pod"):
@@ -232,22 +235,42 @@ AROUND = {
     ),
     "names that do not resolve though every worker runs": (
         waiting(worker(0, created_at=NOON), worker(1, created_at=NOON)),
-        around(words=UNRESOLVED),
+        around(words=said(*[UNRESOLVED] * 4)),
         (
             Weight.CAUSE,
             "pod pi-launcher-x1",
-            f"waits until every worker answers, in vain:\n{UNRESOLVED.strip()}",
+            f"waits until every worker answers, in vain: {UNRESOLVED}",
             "DNS",
         ),
     ),
+    "a name that a name server does not know yet": (
+        waiting(worker(0, created_at=NOON), worker(1, created_at=NOON)),
+        around(words=said(*[UNKNOWN] * 4)),
+        (
+            Weight.HINDRANCE,
+            "pod pi-launcher-x1",
+            f"waits until every worker answers, in vain: {UNKNOWN}",
+            "Service",
+        ),
+    ),
+    "workers that were deaf a moment ago": (
+        waiting(worker(0, created_at=NOON), worker(1, created_at=NOON)),
+        around(words=said(*[UNRESOLVED] * 3)),
+        (Weight.WAIT, "pod pi-launcher-x1", "waits until every worker answers", ""),
+    ),
+    "workers that answer by now": (
+        waiting(worker(0, created_at=NOON), worker(1, created_at=NOON)),
+        around(words=said(*[UNRESOLVED] * 4) + "all 2 workers answer, after 46 s\n"),
+        (Weight.WAIT, "pod pi-launcher-x1", "waits until every worker answers", ""),
+    ),
     "names that do not resolve yet": (
         waiting(worker(0), pending(1, node="n1")),
-        around(words=UNRESOLVED),
+        around(words=said(*[UNRESOLVED] * 4)),
         (Weight.WAIT, "pod pi-worker-1", "is starting", ""),
     ),
     "workers that only just run": (
         waiting(worker(0, created_at=LATER), worker(1, created_at=LATER)),
-        around(words=UNRESOLVED),
+        around(words=said(*[UNRESOLVED] * 4)),
         (Weight.WAIT, "pod pi-launcher-x1", "waits until every worker answers", ""),
     ),
     "an operator that is not there": (

@@ -5,6 +5,7 @@ who saw it; what to do about it is ours to say. What may pass by itself is no ca
 only where somebody has to act, or where it has ended the job.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from mpijob.core import names, telltales
@@ -23,6 +24,10 @@ _UNNOTICED_S = 15.0
 #: How long, in seconds, the workers may take to answer before what ssh says of them counts.
 _UNANSWERED_S = 30.0
 _WORKERS_ASKED = 3
+#: How often in a row ssh has to say the same before it counts.
+_SAID_AGAIN = 4
+#: What a name server that lags behind, or a busy node, may bring about for a while.
+_PASSING = re.compile(r"not known|timed out|servname", re.IGNORECASE)
 
 __all__ = ["Fact", "Weight", "explain", "questions"]
 
@@ -200,7 +205,7 @@ def _last_failure(observed: Observed, around: Circumstances) -> Iterator[Fact]:
 def _of_launcher_pod(
     pod: PodView, job: MPIJob, observed: Observed, around: Circumstances
 ) -> Iterator[Fact]:
-    subject, said = f"pod {pod.name}", around.last_words.get(pod.name, "").strip()
+    subject, said = f"pod {pod.name}", around.last_words.get(pod.name, "").rstrip()
     waits = next((c for c in pod.containers if c.init and c.running), None)
     for trouble in troubles(pod, around):
         if waits is None or trouble.weight is not Weight.WAIT:
@@ -228,11 +233,25 @@ def _of_waiting(subject: str, container: ContainerView, said: str, *, in_vain: b
     if not container.name.startswith(WAIT_CONTAINER):
         words = f": {_last_line(said)}" if said else ""
         return Fact(Weight.WAIT, subject, f"runs its init container {container.name}{words}")
-    advice = telltales.of_words(said)
-    if in_vain and said:
-        weight = Weight.CAUSE if advice else Weight.HINDRANCE
-        return Fact(weight, subject, f"waits until every worker answers, in vain:\n{said}", advice)
+    reason = _lasting_reason(said)
+    advice = telltales.of_words(reason)
+    if in_vain and reason:
+        certain = advice and not _PASSING.search(reason)
+        what = f"waits until every worker answers, in vain: {reason}"
+        return Fact(Weight.CAUSE if certain else Weight.HINDRANCE, subject, what, advice)
     return Fact(Weight.WAIT, subject, "waits until every worker answers")
+
+
+def _lasting_reason(said: str) -> str:
+    """Return what ssh has said of a worker again and again; "" while it may only be slow.
+
+    The script that waits says so every 5 s, below a line of its own.
+    """
+    lines = said.splitlines()
+    reasons = [line.strip() for line in lines if line.startswith(" ")][-_SAID_AGAIN:]
+    if len(reasons) < _SAID_AGAIN or len(set(reasons)) > 1 or lines[-1].startswith("all "):
+        return ""
+    return reasons[-1]
 
 
 def _last_line(said: str) -> str:

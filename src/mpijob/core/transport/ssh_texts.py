@@ -52,7 +52,7 @@ tell() {
 why() {
     command -v ssh >/dev/null || return 0
     host=$(printf '%s\n' "$waiting" | sed 1q)
-    ssh -n -o BatchMode=yes -o ConnectTimeout=2 "$@" "$host" true 2>&1 | sed -e 's/^/  /' -e 2q
+    ssh -n -o BatchMode=yes -o ConnectTimeout=2 "$@" "$host" true 2>&1 | sed -n '$s/^/  /p'
 }
 
 if command -v ssh-keyscan >/dev/null; then
