@@ -4,7 +4,9 @@ import json
 
 from mpijob.api.crd import STORED, definition
 from mpijob.api.crd_rules import rules
+from mpijob.cluster.job_types import ROOTS
 from mpijob.cluster.schema import fields_of
+from mpijob.core.version import Version
 
 VERSIONS = ("v1", "v1alpha2", "v1alpha1", STORED)
 #: What etcd takes of one object, in bytes.
@@ -20,8 +22,14 @@ def test_four_versions_take_a_quarter_of_what_etcd_takes_of_one_object():
 
 
 def test_every_version_has_the_same_fields_so_that_none_loses_anothers():
-    schemas = [row["schema"] for row in versions().values()]
-    assert [schema for schema in schemas if schema != schemas[0]] == []
+    schemas = [row["schema"]["openAPIV3Schema"]["properties"] for row in versions().values()]
+    # v1alpha1's template is any object to the others: they keep all that is in it.
+    templates = [schema["spec"]["properties"].pop("template") for schema in schemas]
+    keeps = "x-kubernetes-preserve-unknown-fields"
+    assert (
+        [schema for schema in schemas if schema != schemas[0]],
+        [template.get(keeps, False) for template in templates],
+    ) == ([], [name != "v1alpha1" for name in versions()])
 
 
 def test_one_version_is_stored_whichever_are_served():
@@ -46,12 +54,25 @@ def test_no_field_has_a_default_but_the_keys_of_lists():
 
 
 def test_every_rule_is_about_a_field_that_there_is():
-    unknown = [rule.field for rule in rules() if not _is_field(rule.field)]
+    unknown = [
+        (version, rule.field)
+        for version, root in ROOTS.items()
+        for rule in rules(versions_by_name()[version])
+        if not _is_field(root, rule.field)
+    ]
     assert unknown == []
 
 
-def _is_field(path):
-    type_ = "MPIJob"
+def versions_by_name():
+    return {version.api_version: version for version in Version}
+
+
+def test_v1_is_served_only_where_it_is_asked_for():
+    flags = {row["name"]: row["served"] for row in definition()["spec"]["versions"]}
+    assert flags == {"v2beta1": True, "v1alpha2": True, "v1alpha1": True}
+
+
+def _is_field(type_, path):
     for step in path.replace("[", ".[").split("."):
         if step.startswith("["):
             type_ = type_[1:-1]

@@ -191,6 +191,7 @@ HARMLESS = {"workers that are misspelled"}
 OF_THE_FILE = {
     "two documents": "a server reads the first one",
     "UTF-16": "YAML may be written so",
+    "a field in the wrong place": "an older version has it there, and a server keeps it for that",
 }
 
 

@@ -1,6 +1,7 @@
 """The CustomResourceDefinition of MPIJobs, made from the table of types that admission reads.
 
-Every version has the same fields, so that nothing that another version wrote is pruned, and no
+Every version has the same fields, so that nothing that another version wrote is pruned; only the
+rules are each version's own. No
 field has a default: those of one version would show in the reads of all. Descriptions are left
 out: with them one version alone takes 670 KB, and an object of etcd holds 1.5 MB.
 """
@@ -9,14 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mpijob.api.crd_rules import validations
-from mpijob.cluster.job_types import ENUMS
+from mpijob.cluster.job_types import ANY, ENUMS
 from mpijob.cluster.pod_types import POD_KEY_DEFAULTS
 from mpijob.cluster.schema import KEYS, TYPES, fields_of
+from mpijob.core.version import Version
 
 NAME = "mpijobs.kubeflow.org"
-STORED = "v2beta1"
+STORED = Version.V2BETA1.value
 #: The versions whose jobs the operator understands, and so may be served.
-UNDERSTOOD = (STORED,)
+UNDERSTOOD = tuple(version.value for version in reversed(Version))
+#: Those that are served unless told otherwise. Where v1 is, kubectl takes it for the usual one.
+SERVED = tuple(name for name in UNDERSTOOD if name != Version.V1)
 
 _QUANTITY = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
@@ -49,7 +53,7 @@ _COLUMNS = (
 )
 
 
-def definition(served: Sequence[str] = (STORED,), known: Sequence[str] = ()) -> dict[str, Any]:
+def definition(served: Sequence[str] = SERVED, known: Sequence[str] = ()) -> dict[str, Any]:
     """Return the definition that serves these versions and stores v2beta1.
 
     The stored version is always there, served or not. So are those that are `known`: a server may
@@ -79,9 +83,12 @@ def definition(served: Sequence[str] = (STORED,), known: Sequence[str] = ()) -> 
 
 def _version(name: str, *, served: bool) -> dict[str, Any]:
     columns = [{"name": title, "type": kind, "jsonPath": path} for title, kind, path in _COLUMNS]
-    whole = schema("MPIJob")
+    whole = schema(ANY)
     whole["properties"]["metadata"] = {"type": "object"}
-    whole["x-kubernetes-validations"] = validations()
+    if name == Version.V1ALPHA1:
+        # Others keep it as it is. Spelled out in each it would take as much again as all else.
+        whole["properties"]["spec"]["properties"]["template"] = schema("PodTemplate")
+    whole["x-kubernetes-validations"] = validations(Version(name))
     return {
         "name": name,
         "served": served,

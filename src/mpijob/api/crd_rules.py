@@ -9,11 +9,12 @@ Source: `x-kubernetes-validations`, Kubernetes v1.29 and later (optional types, 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mpijob.core.draft import LAUNCHER, WORKER
 from mpijob.core.validate import CLEAN_POD_POLICIES, CONFIG_MAP_BYTES, MANAGERS, RESTART_POLICIES
+from mpijob.core.version import Version
 
 
 class Rule(NamedTuple):
@@ -24,6 +25,7 @@ class Rule(NamedTuple):
     message: str
 
 
+MANAGERS_OF_V1 = Version.V1.ways.managers
 _REPLICAS = "spec.mpiReplicaSpecs"
 _RUN_POLICY = "spec.runPolicy"
 _NOT_NEGATIVE = "must be greater than or equal to 0"
@@ -32,24 +34,30 @@ _NOT_NEGATIVE = "must be greater than or equal to 0"
 _LINE_BYTES = len("-worker-0..n.svc\n")
 
 
-def validations() -> list[dict[str, Any]]:
-    """Return the rules of a CustomResourceDefinition, for the root of its schema."""
-    return [row for rule in rules() for row in _halves(rule)]
+def validations(version: Version) -> list[dict[str, Any]]:
+    """Return the rules of a version of the definition, for the root of its schema."""
+    return [row for rule in rules(version) for row in _halves(rule)]
 
 
-def rules() -> tuple[Rule, ...]:
-    """Return every rule of `core.validate` that the server can look at.
+def rules(version: Version = Version.V2BETA1) -> tuple[Rule, ...]:
+    """Return every rule of `core.validate` that the server can look at, for jobs of a version.
+
+    A job is looked at by those of the version that it is written in, and later of the one that a
+    change is written in: there it need not become sound.
 
     What the types refuse already is not here. Nor are volumes and mounts in the way of the
     operator's: roles are the keys of a map, below which the server knows no bound of a list, and so
     takes whatever looks at each item for too expensive. The status of such a job says why.
     """
-    return (
-        *_name_rules(),
-        *_launcher_rules(),
-        *_worker_rules(),
-        *_field_rules(),
-    )
+    match version:
+        case Version.V2BETA1:
+            return (*_name_rules(), *_launcher_rules(), *_worker_rules(), *_field_rules())
+        case Version.V1:
+            return (*_name_rules(), *_older_role_rules(), *_run_policy_rules(MANAGERS_OF_V1))
+        case Version.V1ALPHA2:
+            return (*_name_rules(), *_older_role_rules(), *_v1alpha2_rules())
+        case Version.V1ALPHA1:
+            return (*_name_rules("self.?spec.?replicas.orValue(1)"), *_v1alpha1_rules())
 
 
 def _halves(rule: Rule) -> Iterator[dict[str, Any]]:
@@ -63,8 +71,10 @@ def _halves(rule: Rule) -> Iterator[dict[str, Any]]:
     yield {"rule": f"!has(self.status) || ({rule.sound}) || !({before})", **told}
 
 
-def _name_rules() -> Iterator[Rule]:
-    last = f"{_of(WORKER, 'replicas')}.orValue(1)"
+def _name_rules(
+    last: str = f"self.?spec.?mpiReplicaSpecs[?'{WORKER}'].?replicas.orValue(1)",
+) -> Iterator[Rule]:
+    """Yield what holds of a job's name, with `last` for how many workers there are."""
     longest = f"size(self.metadata.name) + size('-worker-') + size(string({last} - 1))"
     yield Rule(
         "metadata.name",
@@ -100,6 +110,47 @@ def _worker_rules() -> Iterator[Rule]:
     yield from _role_rules(WORKER)
 
 
+def _older_role_rules() -> Iterator[Rule]:
+    """Yield what holds of the roles of v1alpha2 and v1: how often a role restarts is no matter."""
+    path = f"{_REPLICAS}[{LAUNCHER}]"
+    yield Rule(path, f"{_role(LAUNCHER)}.hasValue()", "must have Launcher replica spec")
+    yield Rule(f"{path}.replicas", f"{_of(LAUNCHER, 'replicas')}.orValue(1) == 1", "must be 1")
+    workers = f"{_of(WORKER, 'replicas')}.orValue(1) >= 0"
+    yield Rule(f"{_REPLICAS}[{WORKER}].replicas", workers, _NOT_NEGATIVE)
+    yield from (*_container_rules(LAUNCHER), *_container_rules(WORKER))
+    yield Rule("spec.slotsPerWorker", "self.?spec.?slotsPerWorker.orValue(1) >= 0", _NOT_NEGATIVE)
+    yield _one_of("cleanPodPolicy", CLEAN_POD_POLICIES)
+
+
+def _v1alpha2_rules() -> Iterator[Rule]:
+    """Yield what holds of the fields that v1alpha2 has beside v1's."""
+    for name in ("backoffLimit", "activeDeadlineSeconds"):
+        yield _not_negative(name)
+
+
+def _v1alpha1_rules() -> Iterator[Rule]:
+    """Yield what holds of v1alpha1's jobs: one way to say how many workers, and sound numbers."""
+    asked = "[has(self.spec.gpus), has(self.spec.processingUnits), has(self.spec.replicas)]"
+    yield Rule(
+        "spec",
+        f"has(self.spec) && {asked}.filter(said, said).size() == 1",
+        "must have one of gpus, processingUnits and replicas",
+    )
+    for name in ("gpus", "processingUnits"):
+        units = f"self.?spec.?{name}.orValue(1)"
+        yield Rule(
+            f"spec.{name}",
+            f"{units} in [1, 2, 4] || ({units} >= 8 && {units} % 8 == 0)",
+            "must be 1, 2, 4 or a multiple of 8",
+        )
+    replicas = "self.?spec.?replicas.orValue(1) >= 1"
+    yield Rule("spec.replicas", replicas, "must be greater than or equal to 1")
+    containers = "size(self.?spec.?template.?spec.?containers.orValue([])) > 0"
+    yield Rule("spec.template.spec.containers", containers, "must define at least one container")
+    for name in ("backoffLimit", "activeDeadlineSeconds", "slotsPerWorker"):
+        yield _not_negative(name)
+
+
 def _role_rules(role: str) -> Iterator[Rule]:
     """Yield what holds of either role, where it is there."""
     path = f"{_REPLICAS}[{role}]"
@@ -108,6 +159,11 @@ def _role_rules(role: str) -> Iterator[Rule]:
         f"{_of(role, 'restartPolicy')}.orValue('') in {_listed('', *RESTART_POLICIES)}",
         f"supported values: {', '.join(RESTART_POLICIES)}",
     )
+    yield from _container_rules(role)
+
+
+def _container_rules(role: str) -> Iterator[Rule]:
+    path = f"{_REPLICAS}[{role}]"
     containers = f"{_of(role, 'template')}.?spec.?containers.orValue([])"
     yield Rule(
         f"{path}.template.spec.containers",
@@ -118,24 +174,7 @@ def _role_rules(role: str) -> Iterator[Rule]:
 
 def _field_rules() -> Iterator[Rule]:
     yield Rule("spec.slotsPerWorker", "self.?spec.?slotsPerWorker.orValue(1) >= 0", _NOT_NEGATIVE)
-    yield Rule(
-        f"{_RUN_POLICY}.cleanPodPolicy",
-        f"self.?spec.?runPolicy.?cleanPodPolicy.orValue('None') in {_listed(*CLEAN_POD_POLICIES)}",
-        f"supported values: {', '.join(CLEAN_POD_POLICIES)}",
-    )
-    for name in (
-        "ttlSecondsAfterFinished",
-        "activeDeadlineSeconds",
-        "backoffLimit",
-        "schedulingPolicy.minAvailable",
-    ):
-        number = f"self.?spec.?runPolicy.?{name.replace('.', '.?')}.orValue(0)"
-        yield Rule(f"{_RUN_POLICY}.{name}", f"{number} >= 0", _NOT_NEGATIVE)
-    yield Rule(
-        f"{_RUN_POLICY}.managedBy",
-        f"self.?spec.?runPolicy.?managedBy.orValue('') in {_listed('', *MANAGERS)}",
-        f"supported values: {', '.join(MANAGERS)}",
-    )
+    yield from _run_policy_rules(MANAGERS)
     yield Rule(
         "spec.sshAuthMountPath",
         # Not by way of optional values: the server forgets how long those are at most, and then
@@ -144,6 +183,36 @@ def _field_rules() -> Iterator[Rule]:
         "!self.spec.sshAuthMountPath.contains(':')",
         "must not contain ':'",
     )
+
+
+def _run_policy_rules(managers: Sequence[str]) -> Iterator[Rule]:
+    """Yield what holds of the run policy; `managers` are those that it may name."""
+    yield _one_of("runPolicy.cleanPodPolicy", CLEAN_POD_POLICIES)
+    for name in (
+        "ttlSecondsAfterFinished",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "schedulingPolicy.minAvailable",
+    ):
+        yield _not_negative(f"runPolicy.{name}")
+    yield Rule(
+        f"{_RUN_POLICY}.managedBy",
+        f"self.?spec.?runPolicy.?managedBy.orValue('') in {_listed('', *managers)}",
+        f"supported values: {', '.join(managers)}",
+    )
+
+
+def _not_negative(path: str) -> Rule:
+    """Return the rule of a number below `spec` that may be 0."""
+    number = f"self.?spec.?{path.replace('.', '.?')}.orValue(0)"
+    return Rule(f"spec.{path}", f"{number} >= 0", _NOT_NEGATIVE)
+
+
+def _one_of(path: str, allowed: Sequence[str]) -> Rule:
+    """Return the rule of a word below `spec` that must be one of these, where it is there."""
+    word = f"self.?spec.?{path.replace('.', '.?')}.orValue({allowed[0]!r})"
+    listed = ", ".join(allowed)
+    return Rule(f"spec.{path}", f"{word} in {_listed(*allowed)}", f"supported values: {listed}")
 
 
 def _role(role: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mpijob.api.crd import UNDERSTOOD
+from mpijob.api.crd import SERVED, UNDERSTOOD
 from mpijob.generate.settings import IMAGE, KUBECTL_DELIVERY_IMAGE, NAMESPACE, Installation
 
 _OPTIONS = (
@@ -30,7 +30,7 @@ _OPTIONS = (
         "served",
         multiple=True,
         type=click.Choice(UNDERSTOOD),
-        default=UNDERSTOOD[:1],
+        default=SERVED,
         show_default=True,
         help="A version of MPIJob that the API server is to serve; may be repeated.",
     ),

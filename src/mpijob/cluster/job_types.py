@@ -15,6 +15,9 @@ ROOTS = {
     Version.V2BETA1.api_version: "MPIJob",
 }
 
+#: The type of a whole MPIJob with the fields of every version.
+ANY = "AnyJob"
+
 JOB_TYPES = {
     "MPIJob": (
         "apiVersion:string kind:string metadata:ObjectMeta spec:MPIJobSpec status?:MPIJobStatus"
@@ -26,6 +29,10 @@ JOB_TYPES = {
         "apiVersion:string kind:string metadata:ObjectMeta spec:V1Alpha2Spec status?:MPIJobStatus"
     ),
     "V1Job": "apiVersion:string kind:string metadata:ObjectMeta spec:V1Spec status?:MPIJobStatus",
+    ANY: ("apiVersion:string kind:string metadata:ObjectMeta spec:AnySpec status?:MPIJobStatus"),
+    "AnySpec": (
+        "+V1Alpha1Spec +V1Alpha2Spec +MPIJobSpec mpiReplicaSpecs:{ReplicaSpec} template:object"
+    ),
     "ObjectMeta": (
         "name:string generateName:string namespace:string uid:string resourceVersion:string "
         "generation?:int64 creationTimestamp?:time deletionTimestamp?:time "
@@ -87,5 +94,7 @@ JOB_KEYS = {("MPIJobStatus", "conditions"): ("type",)}
 ENUMS = {
     ("MPIJobSpec", "mpiImplementation"): ("OpenMPI", "Intel", "MPICH"),
     ("V1Alpha2Spec", "mpiDistribution"): ("OpenMPI", "IntelMPI", "MPICH"),
+    ("AnySpec", "mpiImplementation"): ("OpenMPI", "Intel", "MPICH"),
+    ("AnySpec", "mpiDistribution"): ("OpenMPI", "IntelMPI", "MPICH"),
     ("Condition", "status"): ("True", "False", "Unknown"),
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mpijob import __version__
-from mpijob.api.crd import STORED
+from mpijob.api.crd import SERVED
 
 #: What the operator's Deployment, account and roles are called. Not as mpi-operator calls its own,
 #: so that neither is taken for the other.
@@ -39,7 +39,7 @@ class Installation:
 
     namespace: str = NAMESPACE
     watched: str = ""
-    served: tuple[str, ...] = (STORED,)
+    served: tuple[str, ...] = SERVED
     known: tuple[str, ...] = ()
     image: str = IMAGE
     kubectl_delivery_image: str = KUBECTL_DELIVERY_IMAGE

@@ -4,20 +4,22 @@ from difflib import get_close_matches
 
 from mpijob.core.finding import Finding, Severity
 from mpijob.core.job import Manifest
+from mpijob.core.version import Version
 
-API_VERSION = "kubeflow.org/v2beta1"
+API_VERSION = Version.V2BETA1.api_version
 KIND = "MPIJob"
-OLDER = ("kubeflow.org/v1", "kubeflow.org/v1alpha2", "kubeflow.org/v1alpha1")
+VERSIONS = frozenset(version.api_version for version in Version)
 
 
 def kind_findings(manifest: Manifest) -> tuple[Finding, ...]:
-    """Return why `manifest` is no MPIJob of kubeflow.org/v2beta1; nothing where it is one."""
+    """Return why `manifest` is no MPIJob of a version that there is; nothing where it is one."""
     kind, version = manifest.get("kind"), manifest.get("apiVersion")
     found = []
     if kind != KIND:
         found.append(_kind(kind))
     # The version of another kind of object says nothing about the job that was meant.
-    if version != API_VERSION and (kind == KIND or not found or not isinstance(version, str)):
+    known = isinstance(version, str) and version in VERSIONS
+    if not known and (kind == KIND or not found or not isinstance(version, str)):
         found.append(_version(version))
     return tuple(found)
 
@@ -44,9 +46,6 @@ def _version(version: object) -> Finding:
         return _error(field, message, f"apiVersion: {API_VERSION}")
     if not isinstance(version, str):
         return _error(field, f"must be the text {API_VERSION}")
-    if version in OLDER:
-        message = f"{version} is an older version of MPIJob than the one that is read here"
-        return _error(field, message, f"Write the job in {API_VERSION}.")
     return _error(
         field,
         f'there is no version "{version}" of MPIJob',
