@@ -175,6 +175,33 @@ def test_a_backoff_limit_without_a_failed_pod_left_has_no_dangling_slash():
     assert told(world).condition(ConditionType.FAILED).reason == "BackoffLimitExceeded"
 
 
+def test_the_cause_is_told_of_a_launcher_that_its_job_has_deleted():
+    pod = launcher_pod(containers=ended(213, message="no such program"))
+    stumbling = running(job(), launcher_pods=(pod,))
+    end = failed("BackoffLimitExceeded", "limit")
+    gone = retold(stumbling, launcher=launcher(end=end, failed_count=1), launcher_pods=())
+    row = told(gone).condition(ConditionType.FAILED)
+    assert (row.reason, row.message) == ("BackoffLimitExceeded/Error", "limit: no such program")
+
+
+def test_a_launcher_that_is_told_to_end_is_no_cause():
+    pod = launcher_pod(PodPhase.FAILED, deleting=True, containers=ended(143))
+    assert told(running(job(), launcher_pods=(pod,))).failure is None
+
+
+def test_a_launcher_that_fell_by_itself_is_a_cause_while_it_goes():
+    (container,) = ended(66, message="no such program")
+    again = (container._replace(restart_count=1),)
+    pod = launcher_pod(PodPhase.FAILED, deleting=True, containers=again)
+    assert told(running(job(), launcher_pods=(pod,))).failure.message == "no such program"
+
+
+def test_a_launcher_that_stumbles_again_and_again_is_told_once():
+    first = running(job(), launcher_pods=(launcher_pod(containers=ended(1, message="first")),))
+    again = (launcher_pod(containers=ended(2, message="second")),)
+    assert told(retold(first, launcher_pods=again)).failure.message == "first"
+
+
 def test_a_job_that_ended_while_its_pod_still_seems_to_run_does_not_run():
     world = retold(running(job()), launcher=launcher(end=DONE))
     assert not told(world).is_true(ConditionType.RUNNING)

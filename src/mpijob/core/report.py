@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from mpijob.core import names
 from mpijob.core.job import MPIJob, Rejected
 from mpijob.core.observed import End, LauncherView, Observed, PodPhase, PodView
 from mpijob.core.plan import Announce
@@ -139,6 +140,9 @@ def _living(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) -
         status = _mourned(job, observed, status, now)
         if status.finished or status.is_true(ConditionType.RESTARTING):
             return status
+    fell = retry.stumbled(observed.launcher_pods)
+    if fell is not None and not (status.failure is not None and status.failure.uid == fell.uid):
+        status = replace(status, failure=retry.cause(fell))
     running = _in_phase(retry.wanted_workers(job, observed), PodPhase.RUNNING)
     started = _in_phase(observed.launcher_pods, PodPhase.RUNNING)
     if started and running == job.worker_count:
@@ -197,14 +201,20 @@ def _ended(
     message = end.message or f"{_said(job)} has failed"
     dead = retry.dead_workers(job, observed)
     newest = retry.newest_failed(observed.launcher_pods)
-    if reason == BACKOFF_LIMIT_EXCEEDED and newest is not None:
-        cause = retry.cause(newest)
+    cause = retry.cause(newest) if newest is not None else _launchers(job, status.failure)
+    if reason == BACKOFF_LIMIT_EXCEEDED and cause is not None:
         reason += f"/{cause.reason}"
         message = f"{message}: {cause.message}"[:MESSAGE_MAX] if cause.message else message
     culprit = dead[0] if dead else newest
     if culprit is not None:
         status = replace(status, failure=retry.cause(culprit))
     return _failed(job, status, (reason, message), now, _end_of(status, end, now))
+
+
+def _launchers(job: MPIJob, failure: Failure | None) -> Failure | None:
+    """Return a failure if it was a launcher pod's: of one that is gone it is all there is."""
+    of_launcher = failure is not None and failure.pod.startswith(f"{names.launcher(job.name)}-")
+    return failure if of_launcher else None
 
 
 def _end_of(status: JobStatus, end: End, now: datetime) -> datetime:

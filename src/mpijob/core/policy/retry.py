@@ -16,6 +16,8 @@ ELASTIC_REST_S = 10
 EVICTED = "Evicted"
 #: Why a worker is lost that somebody took away.
 DELETED = "Deleted"
+#: How a container ends that is told to: by SIGKILL, by SIGTERM.
+KILLED = (137, 143)
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -117,6 +119,22 @@ def newest_failed(pods: Iterable[PodView]) -> PodView | None:
     """Return the pod that was made last of those that have failed, or None where none has."""
     failed = [pod for pod in pods if pod.phase is PodPhase.FAILED]
     return max(failed, key=lambda pod: (pod.created_at or _EPOCH, pod.name), default=None)
+
+
+def stumbled(pods: Iterable[PodView]) -> PodView | None:
+    """Return the pod made last of those with a container that ended badly, or None.
+
+    Where its policy is OnFailure its Job deletes it once it gives up, and with it what it said; so
+    it counts while it waits to start anew, and while it goes, unless it only ends as it is told to.
+    """
+    fell = [pod for pod in pods if _fell(pod)]
+    return max(fell, key=lambda pod: (pod.created_at or _EPOCH, pod.name), default=None)
+
+
+def _fell(pod: PodView) -> bool:
+    told = _culprit(pod.containers)
+    by_itself = told is not None and told.restart_count > 0 and told.exit_code not in KILLED
+    return by_itself if pod.deleting else told is not None
 
 
 def cause(pod: PodView) -> Failure:
