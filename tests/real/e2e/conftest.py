@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.recipes import OWN, Pantry, Recipe
+from harness.recipes import OWN, TOP, Pantry, Recipe
 from harness.site import Site
 from harness.unavailable import Unavailable
 
 _HERE = Path(__file__).parent / "images"
+_EXAMPLE = TOP / "examples" / "debian" / "Containerfile"
 _SITE = pytest.StashKey[Site]()
 
 
@@ -28,6 +29,9 @@ RECIPES = {
     **OWN,
     "two-packages": _kind("two-packages", "debian:12-slim"),
     "user": _kind("user", "openmpi-5"),
+    # An image that sets ssh up itself.
+    "sshd-12": Recipe(_EXAMPLE, "debian:12"),
+    "sshd-13": Recipe(_EXAMPLE, "debian:13"),
     "locked-root": _kind("locked-root", "openmpi-5"),
 }
 

@@ -236,6 +236,8 @@ class Api:
             yield from (Event("ADDED", item) for item in listed["items"])
             yield None
             since = listed["metadata"]["resourceVersion"]
+            # The server does not keep an idle connection for as long as this may take.
+            self.close()
             with self.watch(path, since=since, limit_s=left_s, **query) as watch:
                 yield from takewhile(lambda event: event.type != "ERROR", watch)
 

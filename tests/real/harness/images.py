@@ -82,13 +82,10 @@ class Builder:
         return tag
 
     def push(self, tag: str, registry: str, name: str = "") -> str:
-        """Put an image into a registry under its own name, or another; return what pods call it.
-
-        Its layers are not compressed: that would cost more than it saves on one machine.
-        """
+        """Put an image into a registry under its own name, or another; return what pods call it."""
         known = name or tag
         target = f"docker://{registry}/{repository(known)}"
-        self._buildah("push", "--tls-verify=false", "--disable-compression", tag, target)
+        self._buildah("push", "--tls-verify=false", tag, target)
         return known
 
     def _trusted(self) -> list[str]:

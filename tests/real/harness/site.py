@@ -6,8 +6,10 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +53,11 @@ class Run:
 
     @property
     def hosts(self) -> list[str]:
-        """The lines that the ranks printed, sorted: the names of their hosts where that is all."""
-        return sorted(self.output.split())
+        """What the ranks printed, sorted, where each printed one word.
+
+        MPIs and ssh say more on stderr, which the cluster's logs do not keep apart.
+        """
+        return sorted(row for row in self.output.splitlines() if row and " " not in row)
 
     def role(self, role: str) -> list[Object]:
         """Return the pods that are `launcher` or `worker`, oldest first."""
@@ -146,7 +151,9 @@ class Site:
         """Create jobs, all at once, and return what became of them, by name."""
         self.submit(space, *manifests)
         names = [manifest["metadata"]["name"] for manifest in manifests]
-        return {name: self.ended(space, name) for name in names}
+        # Each is looked at as soon as it ends: its pods may not be there for long.
+        with ThreadPoolExecutor(len(names)) as beside:
+            return dict(zip(names, beside.map(partial(self.ended, space), names), strict=True))
 
     def log(self, pod: Object, container: str = "") -> str:
         """Return what a container of a pod printed, or the pod's first."""
