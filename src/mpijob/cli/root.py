@@ -22,6 +22,7 @@ SECTIONS = {
         "mpijob.cli.run": "Run a job file, or a command as a job, on this machine or a cluster.",
         "mpijob.cli.init": "Write a commented job file to begin with.",
         "mpijob.cli.lint": "Explain what is wrong or odd in job files.",
+        "mpijob.cli.convert": "Print the job in FILE as a job file of another version.",
         "mpijob.cli.plan": "Print what the operator would create for a job, and create nothing.",
     },
     "Look": {

@@ -16,6 +16,8 @@ ELASTIC = f"{PREFIX}elastic"
 SSH_SETUP = f"{PREFIX}ssh-setup"
 #: On the MPIJob: the version that it was written in, where that is not v2beta1. Set once.
 WRITTEN_IN = f"{PREFIX}written-in"
+#: In a job file that `convert` wrote: the one that it was made of.
+CONVERTED_FROM = f"{PREFIX}converted-from"
 #: How ranks are started on other hosts: "ssh" or "exec". Else as the job's version has it.
 TRANSPORT = f"{PREFIX}transport"
 #: "true" or "false": whether pods that run ranks get a /dev/shm as large as their memory.
@@ -29,6 +31,7 @@ ALL = {
     SSH_SETUP: "Set by mpijob on the ConfigMap: who sets up ssh, “operator” (or "
     "“operator-host-network”), “image”, “exec” or “agent”.",
     WRITTEN_IN: "Set by mpijob: the version that the job was written in, if not v2beta1.",
+    CONVERTED_FROM: "Set by `mpijob convert`: the job file that this one was made of.",
     TRANSPORT: "“ssh” or “exec”: how ranks are started; else as the job's version has it.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
     SERVICE_MESH: "“true” lets Istio and Linkerd put their proxies into the job's pods.",

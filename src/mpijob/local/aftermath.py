@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from mpijob.api.status import encode_status
+from mpijob.api import versions
 from mpijob.cluster import garbage, jobs
 from mpijob.cluster.owners import controller_uid
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
@@ -82,7 +82,12 @@ def end_job(store: Store, key: Key, uid: str, why: tuple[str, str], now: datetim
     ended = replace(was, end=End(False, reason, message, now))
     status = next_status(replace(seen, launcher=ended), now)
     ref = names.job_ref(seen.job.identity)
-    store.patch(ref, {"status": encode_status(status)}, now=now, subresource="status")
+    store.patch(
+        ref,
+        {"status": versions.encode_status(status, seen.job.identity.written_in)},
+        now=now,
+        subresource="status",
+    )
 
 
 def is_settled(store: Store, job: Manifest, now: datetime) -> bool:
