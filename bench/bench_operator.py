@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "real"))
 from measure import SETTINGS, UNTIL_DONE, benchmark
 from scale import load
 from scale.arena import Arena, Contestant, arena, cpu_s
-from scale.contest import Contest, Figures, contest
+from scale.contest import Contest, Figures, contest, while_there
 from scale.future import future
 from scale.server import Server
 
@@ -39,8 +39,9 @@ def _succeeded(jobs: int) -> Contest:
         with here.namespace(name) as namespace, here.looked_after(contestant) as process:
             spent_s, since = cpu_s(process), here.audited()
             async with Server(here.kubeconfig, "load") as server:
-                took_s = await load.until_all(server, namespace, asked, "Succeeded")
-                await load.until_tidy(server, namespace)
+                all_done = load.until_all(server, namespace, asked, "Succeeded")
+                took_s = await while_there(process, all_done)
+                await while_there(process, load.until_tidy(server, namespace))
             spent_s = cpu_s(process) - spent_s
         requests = here.requests(contestant.agent, since)
         return {
@@ -74,7 +75,8 @@ def workers_created() -> tuple[float, float]:
         with here.namespace(name) as namespace, here.looked_after(contestant) as process:
             spent_s = cpu_s(process)
             async with Server(here.kubeconfig, "load") as server:
-                took_s = await load.until_workers(server, namespace, job, 500)
+                all_there = load.until_workers(server, namespace, job, 500)
+                took_s = await while_there(process, all_there)
             return {"s": took_s, "cpu s": cpu_s(process) - spent_s}
 
     held = asyncio.run(contest("operator/1x500", _contestants(500), SETTINGS.rounds, one))

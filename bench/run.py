@@ -12,6 +12,7 @@ ratio means something where seconds do not.
 import argparse
 import json
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +29,8 @@ def main() -> int:
     parser.add_argument("--other", default="", help="an operator's command line, beside ours")
     asked = parser.parse_args()
 
+    # Told to end, it takes down what it has brought up, as at its end.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.path.insert(0, str(FOLDER))
     for path in sorted(FOLDER.glob("bench_*.py")):
         import_module(path.stem)

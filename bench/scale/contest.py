@@ -1,15 +1,21 @@
 """Rounds in which everybody has the same load, in turns, so that a slow machine slows down all."""
 
+import asyncio
 import sys
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from statistics import median
+from typing import Any, TypeVar
 
+from harness.processes import Process
 from scale.arena import Contestant
 
+T = TypeVar("T")
 Figures = dict[str, float]
 #: Does one round with one contestant, and returns its figures by name.
 Round = Callable[[Contestant, str], Awaitable[Figures]]
+
+_PAUSE_S = 0.5
 
 
 class Contest:
@@ -46,6 +52,16 @@ async def contest(name: str, contestants: Sequence[Contestant], rounds: int, act
     for figure in next(iter(held.rounds.values()))[0]:
         tell(f"  {name} {held.said(figure)}")
     return held
+
+
+async def while_there(process: Process, work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` comes to. Raises RuntimeError where the process ends meanwhile."""
+    task = asyncio.ensure_future(work)
+    while not (await asyncio.wait({task}, timeout=_PAUSE_S))[0]:
+        if process.has_ended:
+            task.cancel()
+            raise RuntimeError(f"{process.name} ended by itself:\n{process.last_lines()}")
+    return task.result()
 
 
 def tell(text: str) -> None:
