@@ -195,6 +195,16 @@ class Api:
             raise Unwanted(f"{answer.status} {text}")
         return Watch(connection, answer)
 
+    def lines(self, path: str, **query: str) -> Iterator[str]:
+        """Yield the lines of an answer that goes on, such as a log that is followed."""
+        with contextlib.closing(self._connection()) as connection:
+            connection.request("GET", f"{path}?{urlencode(query)}", headers=self._headers)
+            answer = connection.getresponse()
+            if answer.status != http.client.OK:
+                raise Unwanted(f"{answer.status} {answer.read().decode()}")
+            while line := answer.readline():
+                yield line.decode().rstrip("\n")
+
     def until(
         self, path: str, is_so: Callable[[Object], bool], *, limit_s: int = _LIMIT_S, **query: str
     ) -> Object:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import cgroups
+from harness.api import Object
 from harness.cluster import Cluster
 
 
@@ -30,6 +31,24 @@ def kill(cluster: Cluster, node: str, part: str) -> None:
         with contextlib.suppress(OSError):
             if Path(f"/proc/{process}/comm").read_text().strip() == part:
                 os.kill(process, signal.SIGKILL)
+
+
+def kill_container(pod: Object) -> None:
+    """Kill the first process of a pod's first container with SIGKILL, as a crash would."""
+    (_, _, number) = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if number in (folder / "cgroup").read_text() and _is_first(folder):
+                os.kill(int(folder.name), signal.SIGKILL)
+                return
+    raise LookupError(f"no process of container {number}")
+
+
+def _is_first(process: Path) -> bool:
+    """Whether a process is the first of its own namespace, though not of the machine."""
+    rows = (process / "status").read_text().splitlines()
+    numbers = next(row.split()[1:] for row in rows if row.startswith("NSpid:"))
+    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 def _group(cluster: Cluster, node: str) -> str:

@@ -98,7 +98,7 @@ def _leave(users: IO[str], supervisor: int | None) -> None:
             return
     fcntl.flock(users, fcntl.LOCK_UN)
     if supervisor is not None:
-        _until_ended(supervisor, 60)
+        _until_ended(supervisor, 180)
 
 
 def launch(place: Place, shape: Shape, options: list[str]) -> None:

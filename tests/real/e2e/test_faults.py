@@ -1,0 +1,166 @@
+"""Workers, a kubelet and a node that go while ranks run: every job ends right all the same.
+
+They run in a cluster of their own: what is done to its nodes is done to all that is there.
+"""
+
+import pytest
+
+from harness import faults
+from harness.manifests import job, user
+from harness.recipes import OWN, Pantry
+from harness.shape import Shape
+from harness.site import Site
+from harness.supervisor import shared
+from harness.unavailable import Unavailable
+
+pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made, and ranks take their time.
+
+_PODS = "/api/v1/namespaces/{}/pods"
+_NODES = "/api/v1/nodes"
+_JOB, _ROLE = "training.kubeflow.org/job-name", "training.kubeflow.org/job-role"
+_PERSON = user(1000)
+#: Each rank says where it runs, and stays for as long as it takes to do something to it.
+_STAY = ("mpirun", "sh", "-c", "hostname; sleep 15")
+_LOST = {"key": "node.kubernetes.io/out-of-service", "value": "lost", "effect": "NoExecute"}
+
+
+def _on(node):
+    return {"nodeSelector": {"kubernetes.io/hostname": node}, **_PERSON}
+
+
+def _rather_on(node):
+    """Fields of pods that go there, and elsewhere only where that node is not to be had."""
+    term = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
+    preferred = {"weight": 100, "preference": {"matchExpressions": [term]}}
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}
+    return {"affinity": affinity, **_PERSON}
+
+
+def _until_ranks_run(api, space, name):
+    """Return once both ranks have said where they run."""
+    found = api.until(_PODS.format(space), _runs, labelSelector=f"{_JOB}={name},{_ROLE}=launcher")
+    path = f"{_PODS.format(space)}/{found['metadata']['name']}/log"
+    awaited = {f"{name}-worker-0", f"{name}-worker-1"}
+    for line in api.lines(path, follow="true", container="mpi"):
+        awaited.discard(line)
+        if not awaited:
+            return
+
+
+def _runs(pod):
+    rows = pod.get("status", {}).get("containerStatuses", ())
+    return any("running" in row["state"] for row in rows)
+
+
+def _node(api, space, pod):
+    return api.read(f"{_PODS.format(space)}/{pod}")["spec"]["nodeName"]
+
+
+@pytest.fixture(scope="module")
+def site(session_folder):
+    """A site that is nobody else's."""
+    try:
+        made = Pantry(OWN).provided(("operator", "openmpi-5"))
+        with shared(session_folder / "faults", Shape(node_count=2)) as cluster:
+            there = Site(cluster, made)
+            there.install(session_folder / "faults")
+            yield there
+    except Unavailable as lacking:
+        pytest.skip(f"no nodes to do anything to: {lacking}")
+
+
+@pytest.fixture(scope="module")
+def space(site):
+    """A namespace for the jobs."""
+    with site.space() as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def runs(site, space):
+    """What became of jobs to whose pods something was done."""
+    five = site.images["openmpi-5"]
+    node = site.cluster.nodes[1]
+    both = {"launcher": _PERSON, "worker": _PERSON}
+    manifests = [
+        job("deleted", five, *_STAY, **both),
+        job("killed", five, *_STAY, **both),
+        job("kubelet", five, *_STAY, launcher=_PERSON, worker=_on(node)),
+    ]
+    site.submit(space, *manifests)
+    with site.api() as api:
+        _until_ranks_run(api, space, "deleted")
+        api.delete(f"{_PODS.format(space)}/deleted-worker-1")
+        _until_ranks_run(api, space, "killed")
+        faults.kill_container(api.read(f"{_PODS.format(space)}/killed-worker-1"))
+        _until_ranks_run(api, space, "kubelet")
+        faults.kill(site.cluster, node, "kubelet")
+    return {name: site.ended(space, name) for name in ("deleted", "killed", "kubelet")}
+
+
+@pytest.fixture(scope="module")
+def lost(site, space, runs):
+    """What became of a job whose node was lost, and nobody could say whether its pods still ran.
+
+    That it is out of service is for a person, or a cloud's controller, to say.
+    """
+    gone, rest = site.cluster.nodes[1], site.cluster.nodes[0]
+    manifest = job(
+        "lost", site.images["openmpi-5"], *_STAY, launcher=_on(rest), worker=_rather_on(gone)
+    )
+    site.submit(space, manifest)
+    with site.api() as api:
+        _until_ranks_run(api, space, "lost")
+        before = [_node(api, space, f"lost-worker-{i}") for i in range(2)]
+        with faults.lost(site.cluster, gone):
+            field = {"fieldSelector": f"metadata.name={gone}"}
+            api.until(_NODES, lambda node: not _is_ready(node), limit_s=90, **field)
+            api.merge(f"{_NODES}/{gone}", {"spec": {"taints": [_LOST]}})
+            run = site.ended(space, "lost", limit_s=150)
+        api.merge(f"{_NODES}/{gone}", {"spec": {"taints": None}})
+        api.until(_NODES, _is_ready, limit_s=90, **field)
+    return before, run
+
+
+def _is_ready(node):
+    rows = {row["type"]: row["status"] for row in node["status"]["conditions"]}
+    return rows["Ready"] == "True"
+
+
+def _hosts(run, name):
+    """The hosts of the ranks, without what mpirun itself has to say."""
+    return sorted(line for line in run.output.splitlines() if line.startswith(name))
+
+
+@pytest.mark.parametrize("name", ["deleted", "killed", "kubelet"])
+def test_the_job_ends_well_with_a_rank_on_each_worker(runs, name):
+    run = runs[name]
+    assert (run.end, _hosts(run, name)) == (
+        "Succeeded",
+        [f"{name}-worker-0", f"{name}-worker-1"],
+    )
+
+
+RESTARTS = {"deleted": 1, "killed": 1, "kubelet": 0}
+
+
+@pytest.mark.parametrize(("name", "count"), RESTARTS.items())
+def test_a_job_that_lost_a_worker_starts_anew_once(runs, name, count):
+    run = runs[name]
+    launchers = [pod["status"]["containerStatuses"][0] for pod in run.role("launcher")]
+    # A launcher that was held goes with its pod: the one that is left never failed.
+    assert (run.job["status"]["restarts"], [row["restartCount"] for row in launchers]) == (
+        count,
+        [0],
+    )
+
+
+def test_a_job_whose_node_is_lost_goes_on_elsewhere(lost, site):
+    before, run = lost
+    nodes = [pod["spec"]["nodeName"] for pod in run.role("worker")]
+    assert (before, run.end, _hosts(run, "lost"), nodes) == (
+        [site.cluster.nodes[1]] * 2,
+        "Succeeded",
+        ["lost-worker-0", "lost-worker-1"],
+        [site.cluster.nodes[0]] * 2,
+    )
