@@ -24,11 +24,17 @@ FAKE_NODE_COUNT = 20
 NODE_COUNT = 2
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder. What their fixtures build does not count as their time."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Mark the tests of this folder. What their fixtures build does not count as their time.
+
+    The modules on the shared real nodes run one after the other: some lose a node, or the operator.
+    """
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.real)
+            on_nodes = item.path.parent.name == "e2e" or "real_cluster" in item.fixturenames
+            item.add_marker(pytest.mark.xdist_group("nodes" if on_nodes else item.path.stem))
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(120, func_only=True))
 

@@ -14,7 +14,10 @@ from harness.api import Api
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One answered request, from the audit log: who asked for what, and the answer's code."""
+    """One answered request, from the audit log: who asked for what, and the answer's code.
+
+    `allowed` says whether the asker had the right to; a quota may still have forbidden it.
+    """
 
     agent: str
     user: str
@@ -24,6 +27,7 @@ class Request:
     namespace: str
     name: str
     code: int
+    allowed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def _request(row: Mapping[str, Any]) -> Request:
         namespace=about.get("namespace", ""),
         name=about.get("name", ""),
         code=row.get("responseStatus", {}).get("code", 0),
+        allowed=row.get("annotations", {}).get("authorization.k8s.io/decision") != "forbid",
     )
 
 
