@@ -29,7 +29,7 @@ _WRITE = ("mpirun", "sh", "-c", "hostname | tee /data/$(hostname)")
 @pytest.fixture(scope="module")
 def data(site, space):
     """A volume that both nodes see: a folder of files of several owners, and its claim."""
-    folder = Path(site.cluster.folder) / "data"
+    folder = Path(site.cluster.folder) / f"{space}-data"
     folder.mkdir()
     for name, uid in _OWNERS.items():
         (folder / name).touch(mode=0o600)

@@ -61,7 +61,7 @@ def _blind(image, folder):
 
 @pytest.fixture(scope="module")
 def attempts(site, space):
-    folder = Path(site.cluster.folder) / "attempts"
+    folder = Path(site.cluster.folder) / f"{space}-attempts"
     folder.mkdir()
     folder.chmod(0o777)
     return folder
