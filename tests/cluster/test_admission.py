@@ -38,7 +38,7 @@ TAKEN = {
     ),
     "annotations that say what they like": job({"annotations": {"example.com/A": "\n é " * 100}}),
     "a job of another version, which has no table": {
-        "apiVersion": "kubeflow.org/v1",
+        "apiVersion": "kubeflow.org/v9",
         "kind": "MPIJob",
         "spec": 5,
     },

@@ -119,7 +119,7 @@ BAD = {
     "a list of objects": raw("apiVersion: v1\nkind: List\nitems: []\n", "List", "kind"),
     "no version": changed("apiVersion: kubeflow.org/v2beta1\n", "", "apiVersion", "Required"),
     "an unknown version": changed("v2beta1", "v3", "apiVersion", "v3"),
-    "an older version": changed("v2beta1", "v1alpha2", "apiVersion", "older"),
+    "an older version": changed("v2beta1", "v1alpha2", "spec.sshAuthMountPath", "no such field"),
     "a version that is a number": changed("kubeflow.org/v2beta1", "2", "apiVersion", "text"),
     # Names.
     "no name": changed("  name: pi\n", "  labels: {}\n", "metadata.name", "Required"),

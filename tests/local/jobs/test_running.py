@@ -192,7 +192,7 @@ def test_volumes_are_seen_where_they_are_mounted(prepared, tmp_path):
         cat /mnt/options/a/b; echo
         cat /mnt/token/word; stat -L -c " %a" /mnt/token/word
         cat /mnt/machine/file
-        grep -c job-role /mnt/self/name
+        grep -c training.kubeflow.org/job-role /mnt/self/name
         ls /mnt/all | tr '\\n' ' '; echo
         cat /mnt/one; echo
     """
