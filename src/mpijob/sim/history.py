@@ -305,7 +305,8 @@ def prepare_calm(world: World) -> None:
     world.say("", "it becomes calm")
     world.weather, world.is_calm = CALM, True
     del world.operators[1:]
-    world.operators[0].ahead_s = 0
+    for operator in world.operators:
+        operator.ahead_s = 0
     if world.dice.random() < 0.5:
         for ref in rest.strangers(world.store):
             world.remove(ref, "stranger")
