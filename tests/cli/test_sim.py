@@ -1,10 +1,24 @@
 """`mpijob sim`: what it prints, and how it exits."""
 
+import gc
+import logging
+
 import pytest
 from click.testing import CliRunner
 
 from mpijob.cli.sim import command
 from mpijob.core import reconcile
+
+
+@pytest.fixture(autouse=True)
+def _quiet_no_longer_than_the_test():
+    """Undo what `mpijob sim` does to its process, which here is the process of all tests."""
+    logger, thresholds = logging.getLogger("mpijob"), gc.get_threshold()
+    level = logger.level
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+    logger.setLevel(level)
 
 
 def run(*words):
