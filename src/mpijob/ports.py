@@ -43,7 +43,8 @@ class ChangeType(StrEnum):
     ADDED = "ADDED"
     MODIFIED = "MODIFIED"
     DELETED = "DELETED"
-    #: Not a change: all objects that were there when the watch began have been told.
+    #: Not a change: all objects that are there have been told, as a list had them. Told once the
+    #: watch has begun, and again whenever it had to list anew.
     SYNCED = "SYNCED"
 
 
@@ -51,7 +52,7 @@ class Change(NamedTuple):
     """One change of one object, with the object as it is now (or was last, where DELETED).
 
     `manifest` is JSON: a mapping, or the bytes that came over the wire, which the engine's cache
-    decodes into views of its own. A SYNCED change bears an empty mapping.
+    decodes into views of its own. A SYNCED change bears an empty mapping, or a list's metadata.
     """
 
     type: ChangeType

@@ -280,3 +280,25 @@ def test_what_a_job_met_is_forgotten_with_it():
     cache.apply(Kind.MPI_JOB, Change(ChangeType.DELETED, mpi_job()))
     fill(mpi_job(), cache=cache)
     assert (cache.met(PI), cache.observed(PI).service) == ((), None)
+
+
+def answered():
+    cache, _ = fill(mpi_job())
+    cache.learn(Kind.SERVICE, {"kind": "Service", "metadata": meta("pi", OURS)})
+    return cache
+
+
+def test_what_came_and_went_while_a_watch_was_broken_off_is_let_go_of():
+    # Seed 505432: a pod that an operator had made stood in the way of its job's namesake for ever.
+    cache = answered()
+    assert (cache.listed(Kind.SERVICE, "1"), cache.observed(PI).service) == ((PI,), None)
+
+
+def test_what_was_made_after_the_list_is_kept():
+    cache = answered()
+    assert (cache.listed(Kind.SERVICE, "0"), cache.observed(PI).service.name) == ((), "pi")
+
+
+def test_what_the_list_has_is_kept():
+    cache, _ = fill({"kind": "Service", "metadata": meta("pi", OURS)}, cache=answered())
+    assert (cache.listed(Kind.SERVICE, "2"), cache.observed(PI).service.name) == ((), "pi")

@@ -69,7 +69,7 @@ def test_what_is_there_comes_first_then_what_changes(asked):
         [
             ("ADDED", "a", "1"),
             ("ADDED", "b", "2"),
-            ("SYNCED", None, None),
+            ("SYNCED", None, "5"),
             ("MODIFIED", "a", "6"),
         ],
         "5",
@@ -124,7 +124,7 @@ def test_what_went_while_a_list_broke_off_is_told_too(asked, monkeypatch):
         ("ADDED", "a", "1"),
         ("ADDED", "b", "2"),
         ("DELETED", "a", "9"),
-        ("SYNCED", None, None),
+        ("SYNCED", None, "9"),
     ]
 
 
@@ -132,7 +132,7 @@ def test_an_answer_that_is_none_of_an_api_server_is_asked_for_again(asked, monke
     monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
     page = web.Response(text="<html>Please log in</html>")
     told, _ = asked(changes(1), page, listed("5"))
-    assert told == [("SYNCED", None, None)]
+    assert told == [("SYNCED", None, "5")]
 
 
 class Ending:
@@ -214,14 +214,14 @@ def test_a_server_in_trouble_is_asked_again(asked, monkeypatch):
         web.Response(status=500),
         stream(("ADDED", pod("a", "6"))),
     )
-    assert told == [("SYNCED", None, None), ("ADDED", "a", "6")]
+    assert told == [("SYNCED", None, "5"), ("ADDED", "a", "6")]
 
 
 def test_rights_that_come_later_are_waited_for(asked, monkeypatch):
     monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
     denied = web.json_response({"code": 403, "message": "forbidden"}, status=403)
     told, _ = asked(changes(1), denied, listed("5"))
-    assert told == [("SYNCED", None, None)]
+    assert told == [("SYNCED", None, "5")]
 
 
 def test_a_silent_stream_is_given_up(asked, monkeypatch):

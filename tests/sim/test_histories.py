@@ -8,8 +8,9 @@ from random import Random
 
 import pytest
 
+from mpijob.api import versions
 from mpijob.core.config import Config, Gang, Transport
-from mpijob.core.job import LauncherStart
+from mpijob.core.job import LauncherStart, MPIJob
 from mpijob.core.plan import Kind, Ref
 from mpijob.sim import rest, user
 from mpijob.sim.history import calm, failures, run, tick
@@ -184,3 +185,10 @@ def test_a_crash_at_any_step_does_not_matter(manifest, config, life):
 def test_a_life_has_a_launcher():
     world = ended(*LIVES["a plain job"], None)
     assert world.store.get(Ref(Kind.JOB, user.NAMESPACE, "pi-launcher")) is not None
+
+
+def test_nearly_every_job_that_is_drawn_is_sound():
+    # Most of what goes wrong goes wrong with a sound job: a history of another is soon told.
+    drawn = [user.job(Random(seed)) for seed in range(200)]
+    sound = [isinstance(versions.job(job), MPIJob) for job in drawn]
+    assert sound.count(True) > 180

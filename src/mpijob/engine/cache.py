@@ -73,6 +73,7 @@ class Cache:
         self._priorities: dict[str, int] = {}
         self._told: dict[Kind, int] = {}
         self._met: dict[Key, set[Ref]] = {}
+        self._answered: dict[Kind, set[Key]] = {kind: set() for kind in CHILD_KINDS}
 
     def apply(self, kind: Kind, change: Change) -> Key | None:
         """Take in one change and return the job to look at, or None where there is nothing new.
@@ -95,6 +96,7 @@ class Cache:
             return None if is_echo and change.type is not ChangeType.DELETED else job.identity.key
         seen = self._read(kind, change.manifest)
         self._hear(kind, _version(seen))
+        self._answered[kind].discard(seen.key)
         for met in self._met.values():
             met.discard(Ref(kind, *seen.key))
         before = self._seen[kind].get(seen.key)
@@ -111,7 +113,21 @@ class Cache:
             return
         seen = self._read(kind, manifest)
         if self._is_ahead(kind, _version(seen)):
+            self._answered[kind].add(seen.key)
             self._take(kind, seen, gone=False)
+
+    def listed(self, kind: Kind, version: str) -> tuple[Key, ...]:
+        """Take in that all of a kind was told, as it was at `version`; return whom that concerns.
+
+        What we know by the answers to our writes alone, and was not in the list, came and went
+        while the watch was broken off: no watch tells of it any more.
+        """
+        known = [self._seen[kind].get(key) for key in self._answered.get(kind, ())]
+        gone = [s for s in known if s is not None and _order(_version(s)) <= _order(version)]
+        for seen in gone:
+            self._answered[kind].discard(seen.key)
+            self._drop(kind, seen.key)
+        return tuple(key for seen in gone if (key := self._job_of(kind, seen)) is not None)
 
     def meet(self, job: Key, kind: Kind, manifest: Manifest | bytes) -> None:
         """Take in an object that was asked for by name, since no watch of ours may tell of it."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from mpijob.api import versions
+from mpijob.api.manifest import version_of
 from mpijob.core.config import Config
 from mpijob.core.job import Key
 from mpijob.core.plan import Announce, Kind, Plan, WriteStatus
@@ -117,18 +118,21 @@ class Engine:
         async for change in self._outside.objects.watch(kind):
             if change.type is ChangeType.SYNCED:
                 synced.set()
-                continue
-            key = self._take_in(kind, change)
-            if key is not None and self._only in (None, key):
-                self._queue.add(key)
+            for key in self._take_in(kind, change):
+                if self._only in (None, key):
+                    self._queue.add(key)
 
-    def _take_in(self, kind: Kind, change: Change) -> Key | None:
+    def _take_in(self, kind: Kind, change: Change) -> tuple[Key, ...]:
+        """Take in what a watch tells, and return the jobs to look at."""
+        if change.type is ChangeType.SYNCED:
+            return self.cache.listed(kind, version_of(change.manifest))
         try:
-            return self.cache.apply(kind, change)
+            key = self.cache.apply(kind, change)
+            return () if key is None else (key,)
         except ValueError as odd:
             # One object of an odd shape must not stop the watch that all others come by.
             _log.warning("a %s was passed over: %s", kind, odd)
-            return None
+            return ()
 
     async def _work(self) -> None:
         while True:

@@ -5,8 +5,10 @@ from the list's version; bookmarks move that version on, so that a stream that e
 them every few minutes) is taken up where it was. Where the server no longer knows that version
 (410), the list is read anew, and what is no longer in it is told as DELETED.
 
-Guarantees: no change is lost between two lists but those that cancel out; a stream that is silent
-for longer than bookmarks come (a half-open connection) is given up and taken up anew.
+Guarantees: no change is lost between two lists but those that cancel out, and each list ends with
+SYNCED, so that who knows by other ways of what came and went meanwhile can let go of it; a stream
+that is silent for longer than bookmarks come (a half-open connection) is given up and taken up
+anew.
 
 Assumptions: resource versions are opaque; nothing is compared but for equality.
 """
@@ -105,9 +107,9 @@ class Watch:
                 if not self._version:
                     async for change in self._listed():
                         yield change
-                    if not self._told_synced:
-                        self._told_synced = True
-                        yield Change(ChangeType.SYNCED, {})
+                    self._told_synced = True
+                    metadata = {"resourceVersion": self._version}
+                    yield Change(ChangeType.SYNCED, {"metadata": metadata})
                 async for change in self._followed():
                     self._failures = 0
                     yield change

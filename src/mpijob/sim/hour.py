@@ -163,7 +163,8 @@ def run(seed: int, told: Tell | None = None) -> World:
     world = World(written.setting, dice, told=told)
     world.operators.clear()
     # What strikes operators strikes their processes and requests here, not the world.
-    world.weather = replace(drawn, gap=0.0, travel=0.0, skew=0.0, rivals=0.0, crash=0.0, stale=0.0)
+    faults = ("gap", "travel", "rivals", "crash", "stale", "pause", "skew")
+    world.weather = replace(drawn, **dict.fromkeys(faults, 0.0))
     world.is_calm = False
     try:
         with _attentive() as defects:

@@ -54,7 +54,7 @@ class Nodes:
     def __init__(self, world: World) -> None:
         self._world = world
         self._stage: dict[str, Stage | None] = {}
-        self._bereft: set[str] = set()
+        self._lost: dict[str, set[int]] = {}
 
     def turn(self, share: float) -> None:
         """Let each pod go one stage further, with a probability of `share`."""
@@ -76,22 +76,35 @@ class Nodes:
         hit = [p for p in pods if stage.applies(p) and name in ("", p["metadata"]["name"])]
         if hit:
             pod = self._world.dice.choice(hit)
-            self._bereave(pod)
             self._play(stage, pod)
+            self._bereave(pod)
 
     def _bereave(self, pod: Manifest) -> None:
-        """Have the programs that run on a worker which is about to go wait for it for ever.
+        """Have the programs that ran on a worker which goes, or has ended, wait for it for ever.
 
-        An elastic job's program does without it.
+        An elastic job's program does without it; and one whose worker's container starts anew in
+        its pod hears of that, since its connections break.
         """
         world, job = self._world, self._world.job
         if phase(pod) != "Running" or job is None or is_elastic(job):
             return
-        index = names.worker_index(pod["metadata"]["name"])
-        if controller_uid(pod) != job["metadata"]["uid"] or (index or 0) >= worker_count(job):
+        now = world.store.get(ref_of(pod))
+        if now is not None and phase(now) == "Running" and not is_deleting(now):
             return
-        programs = [p for p in world.store.list(Kind.POD) if SUCCEED.applies(p)]
-        self._bereft.update(p["metadata"]["uid"] for p in programs)
+        index = names.worker_index(pod["metadata"]["name"])
+        if controller_uid(pod) != job["metadata"]["uid"] or index is None:
+            return
+        for other in world.store.list(Kind.POD):
+            if SUCCEED.applies(other):
+                self._lost.setdefault(other["metadata"]["uid"], set()).add(index)
+
+    def _is_bereft(self, program: Manifest) -> bool:
+        """Say whether a program waits for a worker that was lost.
+
+        Not for one that nobody wants any more: whoever takes that away knows that it runs.
+        """
+        job, lost = self._world.job, self._lost.get(program["metadata"]["uid"], set())
+        return job is not None and any(index < worker_count(job) for index in lost)
 
     def _play(self, stage: Stage, pod: Manifest) -> None:
         world = self._world
@@ -132,7 +145,7 @@ class Nodes:
         if owner is None or owner["kind"] != Kind.JOB or not SUCCEED.applies(pod):
             return None
         world = self._world
-        if pod["metadata"]["uid"] in self._bereft:
+        if self._is_bereft(pod):
             return None
         if world.is_calm:
             if next(self._missing_hosts(), None) is not None:

@@ -207,6 +207,7 @@ class Operator:
             for manifest in rows:
                 if is_watched(kind, manifest):
                     self.cache.apply(kind, Change(type_, manifest))
+        self.cache.listed(kind, str(world.store.version))
         self._cursors[kind] = len(feed)
         self._stalls.pop(kind, None)
         self.failed = True

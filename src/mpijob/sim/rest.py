@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mpijob.api.adoption import is_watched
 from mpijob.cluster.job_status import FINAL, end_of
 from mpijob.cluster.owners import controller, controller_uid
 from mpijob.cluster.pod_facts import ENDED, phase
@@ -52,13 +53,20 @@ def strangers(store: Store) -> list[Ref]:
 
 
 def seen(world: World) -> Observed | None:
-    """Return the job's world as one who sees all there is does."""
+    """Return the job's world as one sees it whose watches have told all that they tell.
+
+    What bears no label of ours is seen where an operator has met it; in an hour, whose operators
+    cannot be asked, always.
+    """
+    from mpijob.sim.operator import KEY
+
+    met = {ref for operator in world.operators for ref in operator.cache.met(KEY)}
+    asks = bool(world.operators)
     cache = Cache(world.readings.child, world.readings.job)
     for kind in (Kind.MPI_JOB, *CHILD_KINDS):
         for manifest in world.store.list(kind):
-            cache.apply(kind, Change(ChangeType.ADDED, manifest))
-    from mpijob.sim.operator import KEY
-
+            if not asks or is_watched(kind, manifest) or ref_of(manifest) in met:
+                cache.apply(kind, Change(ChangeType.ADDED, manifest))
     return cache.observed(KEY)
 
 

@@ -106,15 +106,21 @@ def edit(dice: Random, spec: Manifest) -> dict[str, Any]:
     policy = spec["runPolicy"]
     draw = dice.random()
     if draw < (0.9 if policy.get("suspend") else 0.25):
-        return {"runPolicy": {"suspend": not policy.get("suspend")}}
+        flipped = {"runPolicy": {"suspend": not policy.get("suspend")}}
+        # A queue lets a job go on where there is room for it, and says both in one write.
+        return flipped | (_placed(dice) if policy.get("suspend") and dice.random() < 0.5 else {})
     if draw < 0.6 and "Worker" in spec["mpiReplicaSpecs"]:
         return {"mpiReplicaSpecs": {"Worker": {"replicas": dice.randint(1, WORKERS_MAX)}}}
     if draw < 0.66:
         return dict(dice.choice(UNSOUND)[0])
     if draw < 0.78:
-        selector = dice.choice((None, {"zone": "a"}, {"zone": "b", "disk": "ssd"}))
-        return {"mpiReplicaSpecs": {"Launcher": {"template": {"spec": {"nodeSelector": selector}}}}}
+        return _placed(dice)
     return {"runPolicy": _changed_policy(dice)}
+
+
+def _placed(dice: Random) -> dict[str, Any]:
+    selector = dice.choice((None, {"zone": "a"}, {"zone": "b", "disk": "ssd"}))
+    return {"mpiReplicaSpecs": {"Launcher": {"template": {"spec": {"nodeSelector": selector}}}}}
 
 
 def _changed_policy(dice: Random) -> dict[str, Any]:
