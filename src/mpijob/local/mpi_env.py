@@ -91,6 +91,8 @@ def _openmpi(agent: str, *, crowded: bool) -> Mapping[str, str]:
         # Hosts share this machine's cores, so the cores of one are bound to the ranks of none.
         "OMPI_MCA_hwloc_base_binding_policy": "none",
         "PRTE_MCA_hwloc_default_binding_policy": "none",
+        # As in every job of Open MPI; here it may be the machine's MPI and not the job's own.
+        "PRTE_MCA_odls_base_max_threads": "0",
         # Looking for fabrics takes a second at each start, and there is none between two
         # processes of one machine; UCX also fails between the process ids of different pods.
         "OMPI_MCA_btl": "^ofi,openib,uct",
