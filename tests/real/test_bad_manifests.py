@@ -155,13 +155,14 @@ FINE = {
     "two documents": "the first is a job; the second one has its name",
     "a key twice": "kubectl takes the last",
     "workers that are misspelled": "a job without workers, and a role that is passed over",
+    "an older version": "a job of that version, and a field that the server keeps for the others",
+    "a field in the wrong place": "an older version has it there, and a server keeps it for that",
 }
 #: What mpi-operator's definition drops without a word: the job that is left is sound.
 DROPPED = {
     "a key that is a number",
     "a key that is a boolean",
     "a field that is misspelled",
-    "a field in the wrong place",
     "a field of a container that is misspelled",
 }
 

@@ -84,7 +84,7 @@ def test_the_installation_says_what_it_made(installed):
 
 def test_an_installation_that_is_complete_changes_nothing(site, installed):
     _, said, _ = site.mpijob("install", "--force", *ALONE)
-    assert {line.rpartition(" ")[2] for line in said.splitlines()} == {"unchanged"}
+    assert [line for line in said.splitlines() if not line.endswith(" unchanged")] == []
 
 
 def test_a_dry_run_says_what_would_change(site, installed):
@@ -336,7 +336,7 @@ def test_every_right_is_used_and_no_other_is_needed(site):
 def team(site, installed):
     """A namespace with an operator of its own, and what was said when it was installed."""
     site.space(TEAM)
-    words = ["install", f"--namespace={TEAM_OPERATOR}", f"--watch-namespace={TEAM}"]
+    words = ["install", f"--namespace={TEAM_OPERATOR}", f"--watch-namespace={TEAM}", *ALONE]
     refusal = site.mpijob(*words)
     code, _, complaint = site.mpijob(*words, "--force", "--wait")
     assert code == 0, complaint
