@@ -3,6 +3,8 @@
 They run in a cluster of their own: what is done to its nodes is done to all that is there.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from harness import faults
@@ -88,14 +90,21 @@ def runs(site, space):
         job("kubelet", five, *_STAY, launcher=_PERSON, worker=_on(node)),
     ]
     site.submit(space, *manifests)
-    with site.api() as api:
-        _until_ranks_run(api, space, "deleted")
-        api.delete(f"{_PODS.format(space)}/deleted-worker-1")
-        _until_ranks_run(api, space, "killed")
-        faults.kill_container(api.read(f"{_PODS.format(space)}/killed-worker-1"))
-        _until_ranks_run(api, space, "kubelet")
-        faults.kill(site.cluster, node, "kubelet")
-    return {name: site.ended(space, name) for name in ("deleted", "killed", "kubelet")}
+
+    def strike(name, act):
+        with site.api() as api:
+            _until_ranks_run(api, space, name)
+            act(api, f"{_PODS.format(space)}/{name}-worker-1")
+
+    acts = {
+        "deleted": lambda api, pod: api.delete(pod),
+        "killed": lambda api, pod: faults.kill_container(api.read(pod)),
+        "kubelet": lambda api, pod: faults.kill(site.cluster, node, "kubelet"),
+    }
+    # Each as soon as its ranks run: they stay for a while only.
+    with ThreadPoolExecutor(len(acts)) as beside:
+        list(beside.map(strike, acts.keys(), acts.values()))
+    return {name: site.ended(space, name) for name in acts}
 
 
 @pytest.fixture(scope="module")
