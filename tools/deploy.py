@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes deploy/: kustomize bases and a Helm chart, from what `mpijob install` applies.
+"""Writes deploy/: manifests, kustomize bases and a Helm chart, from what `mpijob install` applies.
 
 With a folder as its argument it writes there instead; a test compares the two.
 """
@@ -14,6 +14,7 @@ from typing import Any
 from mpijob import __version__
 from mpijob.cli.render.document import as_yaml, as_yaml_stream
 from mpijob.core.job import Manifest
+from mpijob.core.version import Version
 from mpijob.generate.operator import installation, own, shared
 from mpijob.generate.rights import operator_rights
 from mpijob.generate.settings import IMAGE, Installation
@@ -68,10 +69,16 @@ def documents() -> Iterator[tuple[str, str]]:
     """Yield the path below deploy/ and the text of every file."""
     chosen = Installation()
     crd, *roles = shared(chosen)
-    # JSON is YAML. With a line a field it would be three times as long, and nobody reads it.
-    yield "crd/mpijobs.yaml", _HEAD + json.dumps(crd, separators=(",", ":")) + "\n"
+    yield "crd/mpijobs.yaml", _definition(crd)
     yield "crd/kustomization.yaml", _kustomization("mpijobs.yaml")
+    [old, *_] = shared(Installation(served=(Version.V1ALPHA2.value,)))
+    yield "crd/crd-v1alpha2.yaml", _definition(old)
     [space, *_] = installation(chosen)
+    # kubectl reads a folder's files in the order of their names, and no folder below it.
+    yield "1-namespace.yaml", _HEAD + as_yaml(space)
+    yield "2-rbac.yaml", _HEAD + as_yaml_stream([*roles, *operator_rights(chosen)])
+    running = [deployment(chosen), *surroundings(chosen)]
+    yield "3-mpi-operator.yaml", _HEAD + as_yaml_stream(running)
     yield "operator/operator.yaml", _HEAD + as_yaml_stream([space, *roles, *own(chosen)])
     yield "operator/kustomization.yaml", _kustomization("operator.yaml")
     yield "all/kustomization.yaml", _kustomization("../crd", "../operator")
@@ -80,6 +87,11 @@ def documents() -> Iterator[tuple[str, str]]:
     yield "helm/Chart.yaml", _HEAD + as_yaml(_chart())
     yield "helm/values.yaml", _HEAD + _VALUES
     yield "helm/templates/operator.yaml", _HEAD + _template(roles)
+
+
+def _definition(crd: Manifest) -> str:
+    """Return a definition as JSON, which is YAML: a line a field would be three times as long."""
+    return _HEAD + json.dumps(crd, separators=(",", ":")) + "\n"
 
 
 def _kustomization(*resources: str) -> str:

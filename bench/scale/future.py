@@ -63,7 +63,7 @@ async def future(manifest: Manifest) -> Future:
         ],
         objects=[
             Object(
-                paths.new(Kind(made["kind"]), NAMESPACE),
+                paths.new(made),
                 msgspec.json.encode(made).decode(),
             )
             for made in _objects(job, keys)

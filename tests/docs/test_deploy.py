@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from mpijob.generate.operator import own, shared
+from mpijob.generate.operator import installation, own, shared
 from mpijob.generate.settings import IMAGE, Installation
 
 
@@ -24,6 +24,24 @@ def test_the_folder_is_what_the_tool_writes(root, tmp_path):
     subprocess.run(tool, check=True, timeout=60)
     assert _texts(tmp_path) == _texts(root / "deploy")
 
+
+def _documents(*paths):
+    return [made for path in paths for made in yaml.safe_load_all(path.read_text())]
+
+
+def test_the_files_for_kubectl_make_what_is_installed_in_that_order(root):
+    made = _documents(*sorted((root / "deploy").glob("*.yaml")))
+    _, *wanted = (each for each in installation(Installation()) if each["kind"] != DEFINITION)
+    assert (made[0]["kind"], made[1:]) == ("Namespace", wanted)
+
+
+def test_the_definition_of_the_old_documents_serves_v1alpha2_alone(root):
+    [made] = _documents(root / "deploy" / "crd" / "crd-v1alpha2.yaml")
+    versions = {row["name"]: (row["served"], row["storage"]) for row in made["spec"]["versions"]}
+    assert versions == {"v2beta1": (False, True), "v1alpha2": (True, False)}
+
+
+DEFINITION = "CustomResourceDefinition"
 
 # As much of Go's templates as the chart uses.
 

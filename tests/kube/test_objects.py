@@ -26,7 +26,7 @@ def sent(asked, call, answer=None):
 
 
 def test_a_creation_is_posted(asked):
-    manifest = {"kind": "Pod", "metadata": {"namespace": "team", "name": "a"}}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "team", "name": "a"}}
     assert sent(asked, lambda objects: objects.create(manifest)) == (
         "POST",
         "/api/v1/namespaces/team/pods",

@@ -3,6 +3,7 @@
 import pytest
 
 from mpijob.core.plan import Kind, Ref
+from mpijob.core.version import Version
 from mpijob.kube.resources import Paths
 
 PATHS = {
@@ -15,7 +16,18 @@ PATHS = {
         Paths(namespace="team").collection(Kind.PRIORITY_CLASS),
         "/apis/scheduling.k8s.io/v1/priorityclasses",
     ),
-    "a new Job": (Paths().new(Kind.JOB, "team"), "/apis/batch/v1/namespaces/team/jobs"),
+    "a new Job": (
+        Paths().new({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"namespace": "team"}}),
+        "/apis/batch/v1/namespaces/team/jobs",
+    ),
+    "a new MPIJob, in its own version": (
+        Paths().new({"apiVersion": "kubeflow.org/v1alpha2", "kind": "MPIJob", "metadata": {}}),
+        "/apis/kubeflow.org/v1alpha2/mpijobs",
+    ),
+    "all jobs, in an older version": (
+        Paths(version=Version.V1ALPHA2).collection(Kind.MPI_JOB),
+        "/apis/kubeflow.org/v1alpha2/mpijobs",
+    ),
     "a status": (
         Paths().object(Ref(Kind.MPI_JOB, "team", "pi"), "status"),
         "/apis/kubeflow.org/v2beta1/namespaces/team/mpijobs/pi/status",

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from mpijob.kube import watch
 from mpijob.kube.watch import Watch
-from mpijob.ports import Refused
+from mpijob.ports import Refused, Unserved
 from mpijob.sim.loop import play
 
 
@@ -247,3 +247,15 @@ def test_who_is_not_patient_hears_why_the_list_cannot_be_read(asked):
     body = {"kind": "Status", "code": 403, "message": "you cannot"}
     with pytest.raises(Refused, match="you cannot"):
         asked(scene, web.json_response(body, status=403))
+
+
+def test_a_kind_that_is_not_to_stay_ends_its_watch_when_it_goes(asked, monkeypatch):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    gone = web.json_response({"message": "the server could not find it"}, status=404)
+
+    async def scene(client):
+        async for change in Watch(client, "/apis/a/v1/as", stays=False).changes():
+            assert change.type.value == "SYNCED"
+
+    with pytest.raises(Unserved):
+        asked(scene, listed("5"), gone)

@@ -18,9 +18,11 @@ from mpijob.core import names
 from mpijob.core.job import Key, Manifest
 from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind
+from mpijob.core.version import Version
 from mpijob.engine.cache import Cache
 from mpijob.kube.client import Client
 from mpijob.kube.config import Connection
+from mpijob.kube.discovery import newest_served
 from mpijob.kube.logs import KubeLogs
 from mpijob.kube.objects import KubeObjects
 from mpijob.kube.resources import Paths
@@ -45,9 +47,11 @@ class ClusterWorld(World):
     kinds = (Kind.JOB, Kind.POD)
     is_here = False
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, version: Version) -> None:
+        """Jobs are asked for in that `version`."""
         self._client = client
-        self.objects = KubeObjects(client, Paths())
+        self._version = version
+        self.objects = KubeObjects(client, Paths(version=version))
         self.logs = KubeLogs(client)
 
     def now(self) -> datetime:
@@ -59,7 +63,7 @@ class ClusterWorld(World):
 
     async def changes(self, kind: Kind, scope: Scope = EVERYWHERE) -> AsyncGenerator[Change, None]:
         """Yield all there is of a kind in that scope, then SYNCED, then every change."""
-        paths = Paths(namespace=scope.namespace)
+        paths = Paths(namespace=scope.namespace, version=self._version)
         objects = KubeObjects(
             self._client, paths, _labels(scope), names=_names(scope), is_patient=False
         )
@@ -186,7 +190,10 @@ async def opened(where: Where) -> AsyncIterator[World]:
     place = where.connection()
     try:
         async with Client(place) as client:
-            yield ClusterWorld(client)
+            version = await newest_served(client)
+            if version is None:
+                raise Unserved(f"{place.server} serves no MPIJobs")
+            yield ClusterWorld(client, version)
     except (Unserved, Unknown, Forbidden, Unreachable, msgspec.MsgspecError) as failure:
         raise explained(failure, place) from failure
 

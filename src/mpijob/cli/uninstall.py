@@ -17,8 +17,6 @@ from mpijob.generate.workload import deployment
 if TYPE_CHECKING:
     from mpijob.kube.client import Client
 
-_JOBS = "/apis/kubeflow.org/v2beta1/mpijobs"
-
 
 @click.command("uninstall")
 @click.option(
@@ -63,13 +61,16 @@ def command(*, namespace: str, delete_jobs: bool, yes: bool) -> int:
 
 async def _job_count(client: "Client") -> int:
     """Return how many MPIJobs there are; none where the cluster does not know them."""
+    from mpijob.core.plan import Kind
     from mpijob.kube.apply import listed
-    from mpijob.ports import NotFound
+    from mpijob.kube.discovery import newest_served
+    from mpijob.kube.resources import Paths
 
-    try:
-        return len([None async for _ in listed(client, _JOBS)])
-    except NotFound:
+    version = await newest_served(client)
+    if version is None:
         return 0
+    jobs = Paths(version=version).collection(Kind.MPI_JOB)
+    return len([None async for _ in listed(client, jobs)])
 
 
 async def _remove_operator(client: "Client", namespace: str) -> None:

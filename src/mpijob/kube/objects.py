@@ -60,8 +60,7 @@ class KubeObjects:
 
     async def create(self, manifest: Manifest) -> Manifest | bytes:
         """Store a new object and return it as stored. Raises Conflict where the name is taken."""
-        kind, namespace = Kind(manifest["kind"]), manifest["metadata"].get("namespace", "")
-        path = self._paths.new(kind, namespace)
+        path = self._paths.new(manifest)
         return await self._client.request("POST", path, body=_encode(manifest))
 
     async def patch(
@@ -118,14 +117,18 @@ class KubeObjects:
                 return
 
     def watch(self, kind: Kind) -> AsyncIterator[Change]:
-        """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising."""
+        """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising.
+
+        Raises Unserved where MPIJobs are no longer served in the version that is asked for.
+        """
         query = {}
         if selector := self._selectors.get(kind, ""):
             query["labelSelector"] = selector
         if name := self._names.get(kind, ""):
             query["fieldSelector"] = f"metadata.name={name}"
         path = self._paths.collection(kind)
-        return Watch(self._client, path, query, is_patient=self._is_patient).changes()
+        stays = kind is not Kind.MPI_JOB
+        return Watch(self._client, path, query, is_patient=self._is_patient, stays=stays).changes()
 
 
 def _decoded(answer: bytes, shape: type[_Shape], path: str) -> _Shape:

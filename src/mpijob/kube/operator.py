@@ -7,15 +7,17 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from mpijob.core import names
 from mpijob.core.config import Config
 from mpijob.core.job import Key
 from mpijob.core.plan import Kind, Ref, SecretContent
+from mpijob.core.version import Version
 from mpijob.engine.adoption import adopt
 from mpijob.engine.cache import CHILD_KINDS, RIGHTS
 from mpijob.engine.control import Engine, Outside
@@ -23,13 +25,16 @@ from mpijob.engine.lease import Candidate, Lost, lead
 from mpijob.keys import DrawnKeys
 from mpijob.kube.client import Client, Expired, Pace
 from mpijob.kube.config import Connection
+from mpijob.kube.discovery import newest_served
 from mpijob.kube.metrics import registry
 from mpijob.kube.objects import KubeObjects
 from mpijob.kube.resources import Paths
 from mpijob.kube.serving import Health, served
-from mpijob.ports import Refused, Unreachable
+from mpijob.ports import Refused, Unreachable, Unserved
 
 _log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
 
 LEASE = "mpi-operator"
 
@@ -73,7 +78,8 @@ async def run(connection: Connection, settings: Settings) -> bool:
     """Run an operator until it is told to stop; return whether it ended as it should.
 
     SIGTERM and SIGINT end it: what is under way is cut off (every step may be), and the Lease is
-    released, so that a successor takes over at once. It ends badly where the Lease is lost.
+    released, so that a successor takes over at once. It ends badly where the Lease is lost, and
+    where MPIJobs are no longer served in the version that it asks for: its successor looks anew.
     """
     pace = Pace(settings.requests_at_once, settings.requests_per_s)
     async with (
@@ -101,7 +107,7 @@ async def run(connection: Connection, settings: Settings) -> bool:
                 except asyncio.CancelledError:
                     _log.info("stopped")
                     return True
-                except Lost as lost:
+                except (Lost, Unserved) as lost:
                     _log.error("%s", lost)
                     return False
     return False
@@ -112,12 +118,13 @@ class _Operator:
 
     def __init__(self, client: Client, lease_client: Client, settings: Settings) -> None:
         gang = settings.config.gang
-        paths = Paths(gang=gang.value if gang else "", namespace=settings.namespace)
+        self._client = client
+        self._paths = Paths(gang=gang.value if gang else "", namespace=settings.namespace)
         unused = {*(() if gang else _GANG_KINDS)}
         unused |= {*(() if settings.config.kubectl_delivery_image else RIGHTS)}
         kinds = tuple(kind for kind in CHILD_KINDS if kind not in unused)
-        self._objects = KubeObjects(client, paths, _SELECTORS)
-        self._leases = KubeObjects(lease_client, paths)
+        self._objects = KubeObjects(client, self._paths, _SELECTORS)
+        self._leases = KubeObjects(lease_client, self._paths)
         self._settings = settings
         self.leads = False
         self._keys = DrawnKeys()
@@ -132,7 +139,7 @@ class _Operator:
         return self.engine.synced.is_set()
 
     async def lead(self) -> None:
-        """Wait for the Lease and act. Raises Lost."""
+        """Wait for the Lease and act. Raises Lost, Unserved."""
         ref = Ref(Kind.LEASE, self._settings.lock_namespace, LEASE)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         _log.info("waiting for the lease %s/%s", ref.namespace, ref.name)
@@ -147,27 +154,44 @@ class _Operator:
         gc.freeze()
         gc.set_threshold(100_000, 50, 100)
         try:
-            await self._adopt()
+            self._paths.ask_for(await _tried("MPIJobs", self._version))
+            await _tried("children", self._adopt)
             await self.engine.run()
+        except ExceptionGroup as failures:
+            gone = failures.subgroup(Unserved)
+            if gone is None:
+                raise
+            raise Unserved(f"MPIJobs are served in another version now: {gone}") from failures
         finally:
             self.leads = False
 
+    async def _version(self) -> Version:
+        """Return the newest version in which there are MPIJobs. Raises Unserved."""
+        found = await newest_served(self._client)
+        if found is None:
+            raise Unserved("the API server has no definition of MPIJobs yet")
+        _log.info("MPIJobs are asked for in %s", found)
+        return found
+
     async def _adopt(self) -> None:
-        """Take over the children that another operator made, however long that takes to try."""
-        pause_s = _ADOPTION_PAUSE_S[0]
-        while True:
-            try:
-                await adopt(self._objects, self._objects)
-            except (Unreachable, Refused, Expired) as failure:
-                _log.warning("children are looked for again in %.0f s: %s", pause_s, failure)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, _ADOPTION_PAUSE_S[1])
-            else:
-                return
+        """Take over the children that another operator made."""
+        await adopt(self._objects, self._objects)
 
 
-#: Between tries to adopt: at first, and at most.
-_ADOPTION_PAUSE_S = (1.0, 30.0)
+async def _tried(what: str, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Return what comes of an attempt, however long that takes to try."""
+    pause_s = _PAUSE_S[0]
+    while True:
+        try:
+            return await attempt()
+        except (Unreachable, Unserved, Refused, Expired) as failure:
+            _log.warning("%s are looked for again in %.0f s: %s", what, pause_s, failure)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _PAUSE_S[1])
+
+
+#: Between tries: at first, and at most.
+_PAUSE_S = (1.0, 30.0)
 
 #: How long a job that was looked at rests. Its pods change one by one, each several times; a look
 #: at all of that together costs as much as a look at one change.

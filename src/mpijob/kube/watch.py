@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 
 from mpijob.kube.client import Client, Expired
-from mpijob.ports import Change, ChangeType, NotFound, Refused, Unreachable
+from mpijob.ports import Change, ChangeType, NotFound, Refused, Unreachable, Unserved
 
 _log = logging.getLogger(__name__)
 
@@ -85,13 +85,16 @@ class Watch:
         query: Mapping[str, str] | None = None,
         *,
         is_patient: bool = True,
+        stays: bool = True,
     ) -> None:
         """`query` narrows the list: `labelSelector`, `fieldSelector`.
 
         Who is not patient hears why the first list cannot be read, rather than wait until it can.
+        Of a kind that may not be there to stay, one hears as soon as it is served no more.
         """
         self._client = client
         self._is_patient = is_patient
+        self._stays = stays
         self._path = path
         self._query = dict(query or {})
         self._known: dict[_Key, _Meta] = {}
@@ -101,7 +104,10 @@ class Watch:
         self._told_synced = False
 
     async def changes(self) -> AsyncIterator[Change]:
-        """Yield all there is, SYNCED, then every change. Raises where it is not patient."""
+        """Yield all there is, SYNCED, then every change.
+
+        Raises what the first list raises where it is not patient, and Unserved where its kind goes.
+        """
         while True:
             try:
                 if not self._version:
@@ -115,6 +121,8 @@ class Watch:
                     yield change
             except (Expired, NotFound, Unreachable, Refused, msgspec.MsgspecError) as trouble:
                 if not (self._is_patient or self._told_synced):
+                    raise
+                if isinstance(trouble, Unserved) and self._told_synced and not self._stays:
                     raise
                 self._note(trouble)
             # A stream that merely ends is no trouble; one that always ends at once would be.

@@ -1,0 +1,39 @@
+"""Which versions of MPIJob an API server serves: that is for whoever installed the definition."""
+
+import msgspec
+
+from mpijob.core.version import Version
+from mpijob.kube.client import Client
+from mpijob.kube.resources import JOBS
+from mpijob.ports import NotFound, Unreachable
+
+
+class _Resource(msgspec.Struct):
+    name: str = ""
+
+
+class _Resources(msgspec.Struct):
+    resources: list[_Resource] = []
+
+
+async def newest_served(client: Client) -> Version | None:
+    """Return the newest version in which MPIJobs are served, None where they are in none.
+
+    Other kinds have versions in the same group, so each version is asked what it has.
+
+    Raises:
+        Refused: discovery is not open to us.
+        Unreachable: no answer came, or none of an API server.
+
+    """
+    for version in reversed(Version):
+        path = f"/apis/{version.api_version}"
+        try:
+            found = msgspec.json.decode(await client.request("GET", path), type=_Resources)
+        except NotFound:
+            continue
+        except msgspec.MsgspecError as odd:
+            raise Unreachable(f"{path}: this is no answer of an API server: {odd}") from odd
+        if any(resource.name == JOBS for resource in found.resources):
+            return version
+    return None
