@@ -54,6 +54,7 @@ OWN = {
     "operator": Recipe(
         _OWN / "operator" / "Containerfile", files={str(_LOCK): TOP / _LOCK, _WHEEL: TOP}
     ),
+    "kubectl-delivery": _own("kubectl-delivery", "debian:13-slim"),
     "base-12": _own("base", "debian:12-slim"),
     "base-13": _own("base", "debian:13-slim"),
     "openmpi-4": _own("openmpi", "base-12"),

@@ -83,7 +83,12 @@ class Site:
         """Put the operator in, unless another process of the session did. Raises Broken."""
         with locked(folder / "site.lock"), self.api() as api:
             if not api.answers("/apis/kubeflow.org/v2beta1"):
-                self.mpijob("install", f"--image={self.images['operator']}", "--wait")
+                self.mpijob(
+                    "install",
+                    f"--image={self.images['operator']}",
+                    f"--kubectl-delivery-image={self.images['kubectl-delivery']}",
+                    "--wait",
+                )
 
     def mpijob(self, *words: str) -> str:
         """Type an mpijob command against the cluster; return what it printed. Raises Broken."""
