@@ -80,7 +80,7 @@ test: quick mpi ## Everything.
 	@$(PYTEST) -n $(WORKERS) -m mpi
 
 real: setup ## The tests on a real Kubernetes, which is built once and brought up here.
-	@$(PYTEST) -rs -n $(WORKERS) --dist loadgroup -m "real and not soak" tests/real
+	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak" tests/real
 
 soak: setup ## The long runs on a real Kubernetes: faults, scale and drawn requests, from fresh seeds.
 	@MPIJOB_FAULTS_S=600 MPIJOB_FAULTS_SEED="$$(date +%Y%m%d%H%M)" MPIJOB_CONFORMANCE_EXAMPLES=1800 \

@@ -39,6 +39,11 @@ def told_job(*counts, **changes):
     return replace(job(*counts, **changes), status=JobStatus(conditions=(row,)))
 
 
+def patient():
+    """A job whose launcher is made once its worker is ready."""
+    return told_job(1, launcher_start=LauncherStart.WHEN_WORKERS_READY)
+
+
 def told(world):
     return replace(world, job=replace(world.job, status=next_status(world, NOON)))
 
@@ -191,6 +196,7 @@ def waiting(*workers, **changes):
 
 
 MOUNT = 'MountVolume.SetUp failed for volume "data" : configmap "data" not found'
+BUSY = 'MountVolume.SetUp failed for volume "data" : mount failed: exit status 32'
 LAGS = 'MountVolume.SetUp failed for volume "ssh-auth" : failed to sync secret cache: timed out'
 AROUND = {
     "a quota that leaves no room for a worker": (
@@ -216,7 +222,17 @@ AROUND = {
     "a kubelet that lags behind": (
         plumbed(told_job(1), workers=(pending(0, node="n1"),), launcher=launcher()),
         around(told_of(pending(0).uid, "FailedMount", LAGS)),
-        (Weight.HINDRANCE, "pod pi-worker-0", f"cannot start yet: {LAGS}", ""),
+        (Weight.WAIT, "pod pi-worker-0", f"cannot start yet: {LAGS}", ""),
+    ),
+    "a kubelet that lags behind while the launcher is not made": (
+        plumbed(patient(), workers=(pending(0, node="n1"),)),
+        around(told_of(pending(0).uid, "FailedMount", LAGS)),
+        (Weight.WAIT, "pod pi-worker-0", f"cannot start yet: {LAGS}", ""),
+    ),
+    "a volume that cannot be mounted": (
+        plumbed(told_job(1), workers=(pending(0, node="n1"),), launcher=launcher()),
+        around(told_of(pending(0).uid, "FailedMount", BUSY)),
+        (Weight.HINDRANCE, "pod pi-worker-0", f"cannot start yet: {BUSY}", ""),
     ),
     "a volume that another pod of the name had not": (
         plumbed(told_job(1), workers=(pending(0, node="n1"),), launcher=launcher()),
@@ -290,7 +306,7 @@ AROUND = {
     ),
     "a probe that fails while the launcher waits for ready workers": (
         plumbed(
-            replace(told_job(1), launcher_start=LauncherStart.WHEN_WORKERS_READY),
+            patient(),
             workers=(worker(0, ready=False),),
         ),
         around(told_of(worker(0).uid, "Unhealthy", "Readiness probe failed: no")),

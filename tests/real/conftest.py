@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from harness.api import Api
 from harness.cluster import Cluster
@@ -26,17 +28,30 @@ NODE_COUNT = 2
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Mark the tests of this folder. What their fixtures build does not count as their time.
-
-    The modules on the shared real nodes run one after the other: some lose a node, or the operator.
-    """
+    """Mark the tests of this folder. What their fixtures build does not count as their time."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.real)
-            on_nodes = item.path.parent.name == "e2e" or "real_cluster" in item.fixturenames
-            item.add_marker(pytest.mark.xdist_group("nodes" if on_nodes else item.path.stem))
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(120, func_only=True))
+
+
+class _ByCluster(LoadScopeScheduling):
+    """Gives all tests of a module to one process, and to one process all that run on real nodes.
+
+    Those run one after the other: some lose a node, or the operator.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, _, _ = nodeid.partition("::")
+        folder, _, _ = module.rpartition("/")
+        return folder if folder.endswith("e2e") else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Return who decides which process runs what."""
+    return _ByCluster(config, log)
 
 
 @pytest.hookimpl(trylast=True)

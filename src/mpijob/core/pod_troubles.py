@@ -42,7 +42,7 @@ class Trouble:
 _QUIET = frozenset(("", "PodInitializing", "ContainerCreating"))
 _RESTARTED = "CrashLoopBackOff"
 #: What kubelets tell of a pod whose containers they cannot make.
-_ABSENT = "not found"
+_ABSENT, _LATE = "not found", "failed to sync"
 _UNMADE = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume")
 
 
@@ -95,13 +95,15 @@ def _of_containers(pod: PodView, around: Circumstances) -> Iterator[Trouble]:
 def _unmade(told: Notice) -> Trouble:
     """What is to be said of a pod whose containers cannot be made.
 
-    A kubelet that lags behind tells of failures that pass, but not that something is not there.
+    A kubelet that lags behind tells of failures that pass, but not that something is not there:
+    of what it has not heard of yet it says that it could not be synced.
     """
     if _ABSENT in told.message:
         advice = telltales.of_reason("FailedMount")
         return Trouble(Weight.CAUSE, f"cannot start: {told.message}", advice)
     advice = "" if told.reason == "FailedMount" else telltales.of_reason(told.reason)
-    return Trouble(Weight.HINDRANCE, f"cannot start yet: {told.message}", advice)
+    weight = Weight.WAIT if _LATE in told.message else Weight.HINDRANCE
+    return Trouble(weight, f"cannot start yet: {told.message}", advice)
 
 
 def _stuck(container: ContainerView, log: str) -> Trouble:
