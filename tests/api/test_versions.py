@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpijob.api.versions import decode, encode_status, job
+from mpijob.api.versions import decode, encode_status, for_flavour, job
 from mpijob.api.wire import SpecWire
 from mpijob.core.draft import Draft, ReplicaDraft
 from mpijob.core.job import (
@@ -315,3 +315,14 @@ def test_an_older_versions_status_has_no_fields_of_ours_that_say_nothing():
 def test_any_spec_of_any_version_is_a_job_or_says_why_not(version, spec):
     manifest = {"apiVersion": version.api_version, "kind": "MPIJob", "spec": spec}
     assert isinstance(job(manifest), MPIJob | Rejected)
+
+
+@pytest.mark.parametrize("version", Version)
+def test_a_job_of_any_version_can_be_for_another_mpi(version):
+    pod = {"spec": {"containers": [{"name": "mpi", "image": "example/mpi:1"}]}}
+    roles = {"Launcher": {"template": pod}, "Worker": {"replicas": 2, "template": pod}}
+    spec = (
+        {"gpus": 2, "template": pod} if version is Version.V1ALPHA1 else {"mpiReplicaSpecs": roles}
+    )
+    manifest = {"apiVersion": version.api_version, "metadata": {"name": "pi"}, "spec": spec}
+    assert job(for_flavour(manifest, Flavour.MPICH)).flavour is Flavour.MPICH

@@ -77,3 +77,17 @@ def test_a_draft_with_its_defaults(written, meant):
 @pytest.mark.parametrize(("written", "meant"), CASES.values(), ids=CASES)
 def test_defaults_add_nothing_to_a_draft_that_has_them(written, meant):
     assert defaulted(Draft(IDENTITY, **meant)) == Draft(IDENTITY, **meant)
+
+
+SAID = {
+    "which MPI, where the spec is silent": ("MPICH", None, "MPICH"),
+    "which MPI, where the spec says another": ("MPICH", "Intel", "Intel"),
+    "no MPI that we know": ("LAM", None, "OpenMPI"),
+}
+
+
+@pytest.mark.parametrize(("said", "written", "meant"), SAID.values(), ids=SAID)
+def test_an_annotation_says(said, written, meant):
+    annotations = {"mpijob.dev/mpi-implementation": said}
+    identity = Identity(Key("default", "pi"), uid="u", version="1", annotations=annotations)
+    assert defaulted(Draft(identity, flavour=written)).flavour == meant

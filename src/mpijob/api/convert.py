@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpijob.api import versions
-from mpijob.api.v1alpha2 import DISTRIBUTIONS
+from mpijob.api.v1alpha2 import NAMES
 from mpijob.core import options
 from mpijob.core.job import Manifest, MPIJob, Rejected, Replica
 from mpijob.core.version import Version
 
 _METADATA = ("name", "generateName", "namespace", "labels", "annotations")
-_NAMES = {flavour: name for name, flavour in DISTRIBUTIONS.items()}
 
 #: What a job means, in words, and where that stands.
 _MEANINGS: Mapping[str, Callable[[MPIJob], object]] = {
@@ -129,7 +128,7 @@ def _spec(job: MPIJob, to: Version) -> Manifest:
                 backoffLimit=policy.backoff_limit,
                 activeDeadlineSeconds=policy.active_deadline_s,
                 mainContainer=job.main_container or None,
-                mpiDistribution=_NAMES[job.flavour],
+                mpiDistribution=NAMES[job.flavour],
                 mpiReplicaSpecs=_roles(job, restarts=True),
             )
         case Version.V1:

@@ -12,6 +12,7 @@ DISTRIBUTIONS = {
     "MPICH": Flavour.MPICH,
     "OpenMPI": Flavour.OPEN_MPI,
 }
+NAMES = {flavour: name for name, flavour in DISTRIBUTIONS.items()}
 
 
 def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
@@ -28,20 +29,21 @@ def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
         clean_pods=spec.clean_pod_policy or None,
         active_deadline_s=_first(policy.active_deadline_seconds, spec.active_deadline_seconds),
         backoff_limit=_first(policy.backoff_limit, spec.backoff_limit),
-        flavour=flavour.value,
+        flavour=flavour,
         main_container=spec.main_container,
         status=status,
         problems=problems,
     )
 
 
-def _flavour(written: str | None) -> tuple[Flavour, tuple[Problem, ...]]:
-    """Return the MPI implementation that is meant, and what is wrong with its name."""
-    known = DISTRIBUTIONS.get(written or "OpenMPI")
+def _flavour(written: str | None) -> tuple[str | None, tuple[Problem, ...]]:
+    """Return the MPI implementation that is named, if any, and what is wrong with its name."""
+    if not written:
+        return None, ()
+    known = DISTRIBUTIONS.get(written)
     if known is not None:
-        return known, ()
-    wrong = unsupported("spec.mpiDistribution", written, tuple(DISTRIBUTIONS))
-    return Flavour.OPEN_MPI, (wrong,)
+        return known.value, ()
+    return None, (unsupported("spec.mpiDistribution", written, tuple(DISTRIBUTIONS)),)
 
 
 def _first(chosen: int | None, otherwise: int | None) -> int | None:

@@ -21,7 +21,7 @@ from mpijob.core import options
 from mpijob.core.allocation import UnitDefaults
 from mpijob.core.default import defaulted
 from mpijob.core.draft import Draft, settled
-from mpijob.core.job import Identity, Key, Manifest, MPIJob, Problem, Rejected
+from mpijob.core.job import Flavour, Identity, Key, Manifest, MPIJob, Problem, Rejected
 from mpijob.core.status import JobStatus
 from mpijob.core.validate import INVALID, problems
 from mpijob.core.version import Version
@@ -79,6 +79,23 @@ def job(manifest: Manifest | bytes, units: UnitDefaults = _UNITS) -> MPIJob | Re
     if found := problems(draft):
         return Rejected(draft.identity, found, draft.status, draft.managed_by)
     return settled(draft)
+
+
+def for_flavour(manifest: Manifest, flavour: Flavour) -> Manifest:
+    """Return the manifest of the same job for that MPI, in the words of its version."""
+    spec = manifest.get("spec")
+    if not isinstance(spec, Mapping):
+        return manifest
+    match API_VERSIONS.get(manifest.get("apiVersion", "")):
+        case Version.V2BETA1:
+            return {**manifest, "spec": {**spec, "mpiImplementation": flavour.value}}
+        case Version.V1ALPHA2:
+            return {**manifest, "spec": {**spec, "mpiDistribution": v1alpha2.NAMES[flavour]}}
+        case _:
+            metadata = manifest.get("metadata") or {}
+            said = {options.MPI_IMPLEMENTATION: flavour.value}
+            annotations = {**(metadata.get("annotations") or {}), **said}
+            return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
 def encode_status(status: JobStatus, version: Version = Version.V2BETA1) -> Manifest:

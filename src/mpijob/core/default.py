@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from mpijob.core import options
 from mpijob.core.draft import LAUNCHER, WORKER, Draft, ReplicaDraft
 from mpijob.core.job import CleanPodPolicy, Flavour, LauncherStart, RestartPolicy
 from mpijob.core.version import Version
 
 SSH_AUTH_MOUNT_PATH = "/root/.ssh"
+_FLAVOURS = frozenset(Flavour)
 
 _NEVER, _ON_FAILURE, _ALWAYS = RestartPolicy.NEVER, RestartPolicy.ON_FAILURE, RestartPolicy.ALWAYS
 _COUNTS = {
@@ -43,8 +45,14 @@ def defaulted(draft: Draft) -> Draft:
         managed_by=draft.managed_by or None,
         ssh_auth_mount_path=draft.ssh_auth_mount_path or SSH_AUTH_MOUNT_PATH,
         launcher_start=draft.launcher_start or LauncherStart.AT_STARTUP.value,
-        flavour=draft.flavour or Flavour.OPEN_MPI.value,
+        flavour=draft.flavour or _flavour(draft.identity.annotations).value,
     )
+
+
+def _flavour(annotations: Mapping[str, str]) -> Flavour:
+    """Return which MPI a job is for whose spec does not say; a word that is none does not count."""
+    said = annotations.get(options.MPI_IMPLEMENTATION)
+    return Flavour(said) if said in _FLAVOURS else Flavour.OPEN_MPI
 
 
 def _replica(version: Version, role: str, replica: ReplicaDraft) -> ReplicaDraft:

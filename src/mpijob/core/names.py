@@ -17,6 +17,8 @@ JOB_NAME_LABEL = "training.kubeflow.org/job-name"
 JOB_ROLE_LABEL = "training.kubeflow.org/job-role"
 REPLICA_INDEX_LABEL = "training.kubeflow.org/replica-index"
 REPLICA_TYPE_LABEL = "training.kubeflow.org/replica-type"
+#: v1alpha2's label of a pod's role, which says the same on the pods of every version.
+ROLE_TYPE_LABEL = "mpi_role_type"
 #: What the operator's name is in the labels of pods, by which version their job was written in.
 OPERATOR_NAMES = tuple(sorted({version.ways.operator_name for version in Version}))
 #: On every child but pods: the label by which an operator of ours watches what concerns it.
@@ -133,7 +135,7 @@ def pod_labels(job: MPIJob, role: Role) -> dict[str, str]:
         **told,
         "group_name": GROUP,
         "mpi_job_name": job.name,
-        "mpi_role_type": role.value,
+        ROLE_TYPE_LABEL: role.value,
         "group-name": GROUP,
         "mpi-job-name": job.name,
         "mpi-job-role": role.value,

@@ -20,6 +20,8 @@ WRITTEN_IN = f"{PREFIX}written-in"
 CONVERTED_FROM = f"{PREFIX}converted-from"
 #: How ranks are started on other hosts: "ssh" or "exec". Else as the job's version has it.
 TRANSPORT = f"{PREFIX}transport"
+#: Which MPI the job is for, by v2beta1's names, where its own version's field is silent.
+MPI_IMPLEMENTATION = f"{PREFIX}mpi-implementation"
 #: "true" or "false": whether pods that run ranks get a /dev/shm as large as their memory.
 SHARED_MEMORY = f"{PREFIX}shared-memory"
 #: "true" leaves it to Istio and Linkerd whether they put their proxies into the job's pods.
@@ -33,6 +35,8 @@ ALL = {
     WRITTEN_IN: "Set by mpijob: the version that the job was written in, if not v2beta1.",
     CONVERTED_FROM: "Set by `mpijob convert`: the job file that this one was made of.",
     TRANSPORT: "“ssh” or “exec”: how ranks are started; else as the job's version has it.",
+    MPI_IMPLEMENTATION: "“OpenMPI”, “Intel” or “MPICH”: which MPI the job is for, where "
+    "its version cannot say so or does not.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
     SERVICE_MESH: "“true” lets Istio and Linkerd put their proxies into the job's pods.",
 }

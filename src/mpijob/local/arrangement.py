@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from mpijob.api import versions
 from mpijob.core import names
 from mpijob.core.job import Flavour, Manifest, MPIJob
 from mpijob.local import mpi_env
@@ -84,17 +85,17 @@ def chosen_mpi(mpis: Iterable[Mpi], flavour: Flavour, wanted: str) -> Mpi | str:
 def adapted(manifest: Manifest, wanted: str, cache: Path) -> Manifest:
     """Return a job as it is to be made where the person wants another MPI than its file is for.
 
-    Hostfile and variables are of the MPI's dialect, so the job's `mpiImplementation` is that of
-    the MPI it runs with. An MPI that is not found changes nothing here: its absence is told later.
+    Hostfile and variables are of the MPI's dialect, so the job says that it is for the MPI it runs
+    with: in its spec where its version has a field for that, else in an annotation. An MPI that is
+    not found changes nothing here: its absence is told later.
     """
     if not wanted:
         return manifest
     search = {**os.environ, **_path_to(wanted)}
     mpi = chosen_mpi(installed(search, cache=cache), Flavour.OPEN_MPI, wanted)
-    spec = manifest.get("spec")
-    if not isinstance(mpi, Mpi) or not isinstance(spec, dict):
-        return manifest
-    return {**manifest, "spec": {**spec, "mpiImplementation": _FLAVOURS[mpi.family].value}}
+    return (
+        versions.for_flavour(manifest, _FLAVOURS[mpi.family]) if isinstance(mpi, Mpi) else manifest
+    )
 
 
 def surroundings(

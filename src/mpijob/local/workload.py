@@ -57,7 +57,7 @@ class Surroundings:
 
 def role_of(pod: Manifest) -> Role | None:
     """Return the role that a pod's label tells, or None."""
-    label = (pod["metadata"].get("labels") or {}).get(names.JOB_ROLE_LABEL)
+    label = (pod["metadata"].get("labels") or {}).get(names.ROLE_TYPE_LABEL)
     return Role(label) if label in {role.value for role in Role} else None
 
 

@@ -196,7 +196,7 @@ class SmallCluster:
 
 def _is_waiting(pod: Manifest) -> bool:
     row = next_init(pod)
-    of_launcher = pod["metadata"].get("labels", {}).get(names.JOB_ROLE_LABEL) == Role.LAUNCHER
+    of_launcher = pod["metadata"].get("labels", {}).get(names.ROLE_TYPE_LABEL) == Role.LAUNCHER
     return of_launcher and row is not None and row.name.startswith(WAIT_CONTAINER)
 
 
