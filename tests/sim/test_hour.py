@@ -48,4 +48,5 @@ def breaks(seed):
 def test_a_cache_that_believes_late_answers_is_caught(monkeypatch):
     monkeypatch.setattr("mpijob.engine.cache.Cache._is_ahead", lambda *_: True)
     monkeypatch.setattr("mpijob.engine.cache._order", lambda version: 0)
-    assert any(map(breaks, (*ONCE_BROKEN, *range(200))))
+    # The first is one that shows it today; the rest look on where the draws have changed.
+    assert any(map(breaks, (174, *range(400))))
