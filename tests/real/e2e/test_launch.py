@@ -1,6 +1,7 @@
 """How ranks are launched: through workers, on many, on the launcher, on the nodes' network."""
 
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,11 @@ _DATA = {
     **_PERSON,
 }
 _WRITE = ("mpirun", "sh", "-c", "hostname | tee /data/$(hostname)")
+# Each worker says when its sshd begins, which is long after it is taken for ready.
+_LATE = {
+    **_PERSON,
+    "containers": [{"command": ["sh", "-c", "sleep 20; echo begins; exec /usr/sbin/sshd -De"]}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +68,14 @@ def runs(site, images, space, data):
         job("with-launcher-4", four, *AS_ROOT, runLauncherAsWorker=True),
         job("on-host", five, *HOSTNAME, launcher=_ON_HOST, worker=_ON_HOST),
         job("data", five, *_WRITE, launcher=_DATA, worker=_DATA),
+        job(
+            "late",
+            images["sshd-13"],
+            *HOSTNAME,
+            launcher=_PERSON,
+            worker=_LATE,
+            sshAuthMountPath="/home/user/.ssh",
+        ),
         malformed,
     ]
     return site.run(space, *jobs)
@@ -107,6 +121,32 @@ def test_a_launcher_runs_a_rank_where_it_is_to(runs, name):
 def test_on_the_nodes_network_each_node_runs_a_rank(runs):
     # There a pod's name is its node's, and the port keeps two workers apart.
     assert runs["on-host"].hosts == ["node-0", "node-1"]
+
+
+def test_where_sshds_are_late_no_launcher_fails(runs):
+    run = runs["late"]
+    (launcher,) = run.role("launcher")
+    (status,) = launcher["status"]["containerStatuses"]
+    assert (run.end, run.hosts, status["restartCount"]) == ("Succeeded", _workers("late", 2), 0)
+
+
+def test_ranks_begin_once_the_last_sshd_has(site, runs):
+    began = max(_when(site, pod, "begins") for pod in runs["late"].role("worker"))
+    (launcher,) = runs["late"].role("launcher")
+    ran = min(_when(site, launcher, host) for host in _workers("late", 2))
+    print(f"the first rank ran {(ran - began).total_seconds():.2f} s after the last sshd")  # noqa: T201
+    # Some 2 s on a machine at rest. An init container that were started anew would rest longer.
+    assert timedelta(0) < ran - began < timedelta(seconds=60)
+
+
+def _when(site, pod, line):
+    """Return when a pod's container wrote a line, by the clock of its node."""
+    name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    with site.api() as api:
+        text = api.read(f"/api/v1/namespaces/{space}/pods/{name}/log", timestamps="true")
+    stamps = [row.partition(" ") for row in text.splitlines()]
+    (stamp,) = (stamp for stamp, _, said in stamps if said == line)
+    return datetime.fromisoformat(f"{stamp[:26]}+00:00")
 
 
 def test_ranks_write_to_a_shared_volume(runs, data):
