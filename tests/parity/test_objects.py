@@ -38,7 +38,8 @@ LISTED = {
     21: rf"{LAUNCHER}/dnsConfig/searches",
     23: rf"{POD}/containers/\[mpi\]/terminationMessagePolicy",
     24: (
-        r"config/data/(ssh_config|sshd_config|prepare_ssh\.sh|start_sshd\.sh)"
+        r"config/data/(ssh_config|sshd_config|prepare_ssh\.sh|start_sshd\.sh|handed_on)"
+        r"|config/data/(ssh_)?with_environment\.sh"
         r"|worker/spec/containers/\[mpi\]/command"
         r"|worker/spec/initContainers/\[prepare-ssh\]/.*"
         rf"|{LAUNCHER}/containers/\[mpi\]/env/\[(OMPI_MCA_plm_rsh|PRTE_MCA_plm_ssh)_agent\]/.*"

@@ -31,6 +31,9 @@ HOSTFILE = "hostfile"
 HOSTFILE_PATH = f"{MPI_DIR}/{HOSTFILE}"
 DISCOVER_HOSTS = "discover_hosts.sh"
 WAIT_FOR_WORKERS = "wait_for_workers.sh"
+#: Where the set-up of ssh lies that is ours, and what there takes the place of `ssh`.
+SETUP_DIR = "/etc/mpijob/setup"
+SSH_WITH_ENVIRONMENT = "ssh_with_environment.sh"
 SSH_VOLUME = "ssh-auth"
 CONFIG_VOLUME = "mpi-job-config"
 

@@ -22,6 +22,8 @@ CONVERTED_FROM = f"{PREFIX}converted-from"
 TRANSPORT = f"{PREFIX}transport"
 #: Which MPI the job is for, by v2beta1's names, where its own version's field is silent.
 MPI_IMPLEMENTATION = f"{PREFIX}mpi-implementation"
+#: Which of the launcher's variables ssh hands on to ranks: "all", "none", or their names.
+ENVIRONMENT = f"{PREFIX}environment"
 #: "true" or "false": whether pods that run ranks get a /dev/shm as large as their memory.
 SHARED_MEMORY = f"{PREFIX}shared-memory"
 #: "true" leaves it to Istio and Linkerd whether they put their proxies into the job's pods.
@@ -37,6 +39,7 @@ ALL = {
     TRANSPORT: "“ssh” or “exec”: how ranks are started; else as the job's version has it.",
     MPI_IMPLEMENTATION: "“OpenMPI”, “Intel” or “MPICH”: which MPI the job is for, where "
     "its version cannot say so or does not.",
+    ENVIRONMENT: "Which of the launcher's variables ssh hands on to ranks: “all”, “none” or names.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
     SERVICE_MESH: "“true” lets Istio and Linkerd put their proxies into the job's pods.",
 }

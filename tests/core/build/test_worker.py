@@ -121,7 +121,7 @@ def test_the_sshd_of_ours_has_keys_of_its_own(a_job):
             "/bin/sh",
             "/etc/mpijob/setup/start_sshd.sh",
             "/etc/mpijob/setup/sshd_config",
-            "/etc/mpijob/keys/sshd_config",
+            "/etc/mpijob/keys/environment",
         ],
         [
             {"name": "ssh-auth", "mountPath": "/root/.ssh"},

@@ -68,10 +68,11 @@ def test_no_argument_of_prrte_has_an_equals_sign():
     assert [n for n, value in env.items() if n.startswith("PRTE_") and "=" in value] == []
 
 
+AGENT = "sh /etc/mpijob/setup/ssh_with_environment.sh -F config"
 AGENTS = {
     Flavour.OPEN_MPI: {
-        "OMPI_MCA_plm_rsh_agent": "ssh -F config",
-        "PRTE_MCA_plm_ssh_agent": "ssh -F config",
+        "OMPI_MCA_plm_rsh_agent": AGENT,
+        "PRTE_MCA_plm_ssh_agent": AGENT,
         "OMPI_MCA_plm_rsh_args": "-o ConnectionAttempts=10",
     },
     Flavour.INTEL: {"I_MPI_HYDRA_BOOTSTRAP_EXEC_EXTRA_ARGS": "-F config"},

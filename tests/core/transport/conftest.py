@@ -1,6 +1,7 @@
 """Pods that run for real: an sshd, networks of their own, and the manifests as we build them."""
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -44,6 +45,31 @@ class Ran:
         return sorted(line for line in said if not line.startswith(("waiting for", "all ")))
 
 
+#: Prints how many variables there are that are called VAR_ and a number, and a digest of them.
+TELLS = """
+import hashlib, os
+found = sorted(item for item in os.environ.items() if item[0].startswith("VAR_"))
+print(f"{len(found)}:{hashlib.sha256(repr(found).encode()).hexdigest()}")
+"""
+
+
+@dataclass(frozen=True)
+class Many:
+    """300 variables of any text; a program that tells of those that it has, and what it tells."""
+
+    variables: Mapping[str, str]
+    told: tuple[str, ...]
+    digest: str
+
+
+@pytest.fixture(scope="session")
+def many():
+    """Variables with blanks, quotes, equals signs, newlines and what shells read as theirs."""
+    rows = {f"VAR_{n}": f'{n} it\'s "a" $b=`c`\\ \nVAR_X{n}=line two\n' for n in range(300)}
+    digest = hashlib.sha256(repr(sorted(rows.items())).encode()).hexdigest()
+    return Many(rows, ("python3", "-c", TELLS), f"300:{digest}")
+
+
 @pytest.fixture(scope="session")
 def image():
     """Where the image has its programs: this machine's, with the sshd that was brought for it."""
@@ -59,7 +85,13 @@ def image():
 
 
 def a_job(
-    which: str, command: list[str], workers: int, env: Mapping[str, str], worker_env=(), **fields
+    which: str,
+    command: list[str],
+    workers: int,
+    env: Mapping[str, str],
+    worker_env=(),
+    annotations=None,
+    **fields,
 ):
     flavour = Flavour.MPICH if which == "MPICH" else Flavour.OPEN_MPI
     launcher = {
@@ -74,7 +106,7 @@ def a_job(
         "env": [{"name": n, "value": v} for n, v in dict(worker_env).items()],
     }
     return MPIJob(
-        identity=Identity(Key("default", "pi"), "uid", "1"),
+        identity=Identity(Key("default", "pi"), "uid", "1", annotations=annotations or {}),
         launcher=Replica(1, RestartPolicy.ON_FAILURE, {"spec": {"containers": [launcher]}}),
         worker=Replica(workers, RestartPolicy.NEVER, {"spec": {"containers": [worker]}}),
         flavour=flavour,

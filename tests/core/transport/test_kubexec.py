@@ -1,6 +1,7 @@
 """Ranks started by `kubectl exec`: what pods get for it, and mpiruns with a kubectl of ours."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -138,8 +139,8 @@ def test_without_workers_it_may_do_nothing():
     assert build.role(job(workers=0))["rules"] == []
 
 
-# Real scripts, and real mpiruns. A kubectl of ours "executes" on a host of another name, as a
-# kubelet would in a pod, and refuses whoever is not the launcher.
+# Real scripts, and real mpiruns. A kubectl of ours "executes" on a host of another name, in the
+# environment of a container there, as a kubelet would, and refuses whoever is not the launcher.
 KUBECTL = r"""#!/bin/sh
 [ "$(hostname)" = pi-launcher ] || { echo "Error: forbidden to $(hostname)" >&2; exit 1; }
 echo "$*" >>"LOG"
@@ -148,7 +149,7 @@ pod=$2
 shift 2
 while [ "$1" != -- ]; do shift; done
 shift
-exec unshare --uts sh -c 'hostname "$0"; exec "$@"' "$pod" "$@"
+exec env -i unshare --uts sh -c 'hostname "$0"; . "LOG.environment"; exec "$@"' "$pod" "$@"
 """
 ROOT = Path(__file__).parents[3]
 MPI = {
@@ -177,10 +178,8 @@ def installed(folder, container=""):
     return agent
 
 
-@pytest.mark.mpi
-@pytest.mark.root
-@pytest.mark.parametrize(("which", "workers", "env"), RUNS.values(), ids=RUNS)
-def test_every_worker_runs_its_rank(tmp_path, which, workers, env):
+def run(tmp_path, which, workers, env, command, worker_env=()):
+    """Run a launcher's command and return what came of it; workers have an environment as well."""
     prefix, flavour = MPI[which]
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("hosts of other names need root and unshare")
@@ -193,28 +192,39 @@ def test_every_worker_runs_its_rank(tmp_path, which, workers, env):
     told = {**dialect.env(1, transport.ssh_options(Setup.EXEC)), **dialect.exec_env(str(agent))}
     told = {name: text.replace("/etc/mpi/hostfile", str(hostfile)) for name, text in told.items()}
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    image = {"PATH": f"{prefix}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    rows = {**image, **dict(worker_env)}.items()
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in rows)
+    (tmp_path / "asked.environment").write_text(exports)
     # Hydra's daemons call the launcher by its name, which the job's Service makes known.
     (tmp_path / "hosts").write_text("127.0.0.1 localhost pi-launcher\n")
     begin = 'hostname pi-launcher; mount --bind "$0" /etc/hosts; exec "$@"'
-    done = subprocess.run(
-        [
-            *("unshare", "--uts", "--mount", "sh", "-c", begin, tmp_path / "hosts"),
-            *("mpirun", "-n", str(workers), "hostname"),
-        ],
-        env={
-            **told,
-            **root,
-            **env,
-            "PATH": f"{prefix}:{os.environ['PATH']}",
-            "HOME": str(tmp_path),
-        },
+    return subprocess.run(
+        ["unshare", "--uts", "--mount", "sh", "-c", begin, tmp_path / "hosts", *command],
+        env={**told, **root, **env, **image},
         capture_output=True,
         text=True,
         timeout=90,
         check=False,
     )
+
+
+@pytest.mark.mpi
+@pytest.mark.root
+@pytest.mark.parametrize(("which", "workers", "env"), RUNS.values(), ids=RUNS)
+def test_every_worker_runs_its_rank(tmp_path, which, workers, env):
+    done = run(tmp_path, which, workers, env, ["mpirun", "-n", str(workers), "hostname"])
     want = [f"pi-worker-{index}" for index in range(workers)]
     assert sorted(done.stdout.split()) == want, done.stderr
+
+
+@pytest.mark.mpi
+@pytest.mark.root
+@pytest.mark.parametrize("which", MPI)
+def test_300_variables_of_a_workers_container_are_its_ranks(tmp_path, many, which):
+    command = ["mpirun", "-n", "2", *many.told]
+    done = run(tmp_path, which, 2, {}, command, worker_env=many.variables)
+    assert done.stdout.split() == [many.digest] * 2, done.stderr
 
 
 def test_options_of_ssh_are_not_handed_on(tmp_path):

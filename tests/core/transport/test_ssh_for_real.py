@@ -43,6 +43,36 @@ def test_ranks_have_their_workers_environment_defect_20(ran, which):
     assert done.words == ["a 'big' one; $HOME"] * 2, done.complaints
 
 
+@pytest.mark.parametrize("which", ["Open MPI 4", "Open MPI 5", "MPICH"])
+@pytest.mark.parametrize("whose", ["env", "worker_env"])
+def test_300_variables_of_any_text_arrive_at_the_ranks(ran, many, which, whose):
+    done = ran(which, ["mpirun", "-n", "2", *many.told], **{whose: many.variables})
+    assert done.words == [many.digest] * 2, done.complaints
+
+
+@pytest.mark.parametrize("which", ["Open MPI 4", "Open MPI 5"])
+def test_ranks_on_hosts_that_workers_start_get_the_environment_too(ran, many, which):
+    command = ["mpirun", "-n", "5", *many.told]
+    done = ran(which, command, 5, UNKNOWN, {**many.variables, **RADIX_2})
+    assert done.words == [many.digest] * 5, done.complaints
+
+
+SCRIPT = "export LATE='by the script'; mpirun -n 2 sh -c 'echo \"$LATE, $K_MPI_JOB_ROLE\"'"
+
+
+@pytest.mark.parametrize("which", ["Open MPI 4", "Open MPI 5"])
+def test_what_the_launchers_script_exports_arrives_and_each_pod_keeps_its_own(ran, which):
+    done = ran(which, ["sh", "-c", SCRIPT])
+    assert done.words == ["by the script, worker"] * 2, done.complaints
+
+
+def test_a_job_may_hand_on_nothing(ran):
+    off = {"mpijob.dev/environment": "none"}
+    command = ["mpirun", "-n", "2", "sh", "-c", "echo ${MODEL-nothing}"]
+    done = ran("Open MPI 5", command, env={"MODEL": "big"}, annotations=off)
+    assert done.words == ["nothing"] * 2, done.complaints
+
+
 def test_a_launcher_that_runs_ranks_is_not_waited_for(ran):
     command = ["mpirun", "-n", "3", "hostname"]
     done = ran("Open MPI 5", command, run_launcher_as_worker=True)

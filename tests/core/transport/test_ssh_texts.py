@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mpijob.core.transport import ssh_texts
+from mpijob.core.transport import environment, ssh_texts
 
 SCRIPTS = {
     "wait_for_workers.sh": ssh_texts.WAIT_FOR_WORKERS,
     "prepare_ssh.sh": ssh_texts.PREPARE_SSH,
     "start_sshd.sh": ssh_texts.START_SSHD,
+    "ssh_with_environment.sh": environment.SSH_WITH_ENVIRONMENT,
+    "with_environment.sh": environment.WITH_ENVIRONMENT,
 }
 SHELLS = {
     name: command
@@ -344,78 +346,118 @@ def test_without_its_keys_it_fails(world, drawn):
 
 SSHD = """#!/bin/sh
 echo "sshd $*" >>"$WORLD/calls"
-[ "$1" = -t ] && [ -e "$WORLD/old" ] || exit 0
-echo "Bad configuration option: SetEnv" >&2
-exit 255
 """
 
 
 @pytest.fixture
 def sshd(world):
-    """Start sshd, as a user, and return what was said and the configuration that it was given."""
+    """Start sshd, as a user; return what was said, and what a session then has of these names."""
     world.has(id="#!/bin/sh\necho 1000\n", sshd=SSHD)
+    world.has(printenv=f'#!/bin/sh\nexec {shutil.which("printenv")} -0 "$@"\n')
 
     def start(**env):
-        config, copy = world.file("config", "Port 2222\n"), world.folder / "copy"
-        done = world.run("start_sshd.sh", config, copy, **env)
-        ours = (f' "PATH={world.path}"', f' "WORLD={world.folder}"')
-        settings = copy.read_text()
-        for setting in ours:
-            settings = settings.replace(setting, "")
-        return done.stderr, settings
+        kept = world.folder / "environment"
+        done = world.run("start_sshd.sh", "config", kept, **env)
+        asked = {"SSH_ORIGINAL_COMMAND": f"printenv {' '.join(env)}", "SHELL": world.path / "sh"}
+        session = world.run("with_environment.sh", kept, **{k: str(v) for k, v in asked.items()})
+        return done.stderr + session.stderr, session.stdout.split("\0")[:-1]
 
     return start
 
 
 def test_it_becomes_sshd_with_our_configuration(world, sshd):
-    sshd()
-    copy = world.folder / "copy"
-    assert world.calls() == [f"sshd -t -f {copy}", f"sshd -De -f {copy}"]
+    sshd(MODEL="big")
+    assert world.calls() == ["sshd -De -f config"]
 
 
 def test_nobody_else_reads_what_is_in_the_environment(world, sshd):
     sshd(TOKEN="secret")
-    assert stat.S_IMODE((world.folder / "copy").stat().st_mode) == 0o600
+    assert stat.S_IMODE((world.folder / "environment").stat().st_mode) == 0o600
 
 
-VARIABLES = {
-    "a word": ({"MODEL": "big"}, ' "MODEL=big"'),
-    "blanks, quotes and dollars": ({"SAYS": "it's $5 #1"}, ' "SAYS=it\'s $5 #1"'),
-    "an empty one": ({"NVIDIA_VISIBLE_DEVICES": ""}, ' "NVIDIA_VISIBLE_DEVICES="'),
-    "a port of the user's own": ({"MASTER_PORT": "29500"}, ' "MASTER_PORT=29500"'),
-    "not what Kubernetes says of services": (
-        {
-            "KUBERNETES_PORT": "tcp://10.0.0.1:443",
-            "REDIS_SERVICE_HOST": "10.0.0.2",
-            "REDIS_PORT_6379_TCP_ADDR": "10.0.0.2",
-            "REDIS_PORT": "tcp://10.0.0.2:6379",
-        },
-        "",
-    ),
-    "not what a login sets": ({"USER": "root", "HOSTNAME": "pi-worker-0", "SSH_TTY": "x"}, ""),
+ODD = {
+    "a word": "big",
+    "blanks, quotes and dollars": 'it\'s "$5" `id` $(id) #1 \\ \\n !x',
+    "lines": "one\nTWO=2\n\nexport THREE=3\n",
+    "an empty one": "",
+    "other letters": "schön ⇒ 雪",
 }
 
 
-@pytest.mark.parametrize(("env", "settings"), VARIABLES.values(), ids=VARIABLES)
-def test_ranks_get_the_workers_environment(sshd, env, settings):
-    assert sshd(**env) == ("", f"Port 2222\nSetEnv{settings}\n")
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+def test_ranks_get_the_workers_environment(sshd, value):
+    assert sshd(MODEL=value) == ("", [value])
 
 
-UNSPEAKABLE = {"lines": "one\nTWO=2", "quotes": '{"a": 1}', "backslashes": "a\\b"}
+def test_a_login_has_its_own_user(sshd):
+    assert sshd(USER="another", SSH_TTY="x", MODEL="m")[1] == ["m"]
 
 
-@pytest.mark.parametrize("value", UNSPEAKABLE.values(), ids=UNSPEAKABLE)
-def test_what_cannot_be_handed_on_is_said(sshd, value):
-    assert sshd(ODD=value) == (
-        "ranks will not see ODD: it has quotes or lines in it\n",
-        "Port 2222\nSetEnv\n",
-    )
+@pytest.fixture
+def handed_on(world):
+    """Call ssh as MPI does; return what a session has that gets what ssh took along."""
+    world.has(ssh='#!/bin/sh\nprintf %s "$MPIJOB_ENVIRONMENT" >"$WORLD/taken"\n')
+    world.has(env=f'#!/bin/sh\nexec {shutil.which("env")} "$@"\n')
+
+    def call(told, own="", **env):
+        world.file("handed_on", told)
+        assert world.run("ssh_with_environment.sh", "host", "true", **env).stderr == ""
+        session = world.run(
+            "with_environment.sh",
+            world.file("environment", own),
+            MPIJOB_ENVIRONMENT=(world.folder / "taken").read_text(),
+            SSH_ORIGINAL_COMMAND="env -0",
+            SHELL=str(world.path / "sh"),
+        )
+        rows = dict(row.split("=", 1) for row in session.stdout.split("\0")[:-1])
+        return {name: rows[name] for name in env if name in rows}
+
+    return call
 
 
-def test_an_old_sshd_runs_without(world, sshd):
-    world.file("old", "")
-    said = "this sshd is older than 7.8 and knows no SetEnv: ranks will not see the environment\n"
-    assert sshd() == ("Bad configuration option: SetEnv\n" + said, "Port 2222\n")
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+def test_ranks_get_the_launchers_environment(handed_on, value):
+    assert handed_on("all", MODEL=value) == {"MODEL": value}
+
+
+FEW = {"MODEL": "m", "TOKEN": "t"}
+TOLD = {
+    "all": ("all", FEW),
+    "none": ("none", {}),
+    "those that are named": ("TOKEN", {"TOKEN": "t"}),
+    "all but those of the pod's own": ("all -TOKEN", {"MODEL": "m"}),
+    "one that is named and the pod's own": ("TOKEN MODEL -TOKEN", {"MODEL": "m"}),
+}
+
+
+@pytest.mark.parametrize(("told", "want"), TOLD.values(), ids=TOLD)
+def test_a_job_says_what_is_handed_on(handed_on, told, want):
+    assert handed_on(told, **FEW) == want
+
+
+PODS_OWN = (
+    *("HOSTNAME", "POD_IP", "MY_POD_NAME", "K_MPI_JOB_ROLE", "NVIDIA_VISIBLE_DEVICES", "USER"),
+    *("KUBERNETES_PORT", "REDIS_SERVICE_HOST", "REDIS_PORT_6379_TCP_ADDR", "OMPI_MCA_btl"),
+    *("PMIX_RANK", "SSH_TTY"),
+)
+
+
+@pytest.mark.parametrize("name", PODS_OWN)
+def test_what_is_each_pods_own_is_not_handed_on(handed_on, name):
+    assert handed_on("all", **{name: "launcher's"}) == {}
+
+
+def test_what_a_worker_says_itself_goes_first(handed_on):
+    own = "export MODEL='mine'\n"
+    assert handed_on("all", own, MODEL="the launcher's", SIZE="9") == {"MODEL": "mine", "SIZE": "9"}
+
+
+def test_an_environment_that_is_too_large_is_told_of(world):
+    world.has(ssh='#!/bin/sh\necho "took ${#MPIJOB_ENVIRONMENT}"\n')
+    world.file("handed_on", "all")
+    done = world.run("ssh_with_environment.sh", "host", LARGE="x" * 101_000)
+    told = "the environment is too large to be handed on to ranks: … characters\n"
+    assert (done.stdout, re.sub(r"\d+", "…", done.stderr)) == ("took 0\n", told)
 
 
 def test_an_image_without_sshd_is_told_so(world):

@@ -33,10 +33,8 @@ def env(slots: int, ssh_options: str | None) -> dict[str, str]:
     if ssh_options is not None:
         orte["OMPI_MCA_plm_rsh_args"] = "-o ConnectionAttempts=10"
     if ssh_options:
-        shell = {
-            "OMPI_MCA_plm_rsh_agent": f"ssh {ssh_options}",
-            "PRTE_MCA_plm_ssh_agent": f"ssh {ssh_options}",
-        }
+        agent = f"sh {names.SETUP_DIR}/{names.SSH_WITH_ENVIRONMENT} {ssh_options}"
+        shell = {"OMPI_MCA_plm_rsh_agent": agent, "PRTE_MCA_plm_ssh_agent": agent}
     return {
         **orte,
         "OMPI_MCA_orte_set_default_slots": str(slots),

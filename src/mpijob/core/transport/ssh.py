@@ -11,7 +11,7 @@ they belong to whoever runs the pod, as ssh demands. It also mounts a passwd tha
 
 from mpijob.core import names, options
 from mpijob.core.job import Manifest, MPIJob
-from mpijob.core.transport import keys, ssh_texts
+from mpijob.core.transport import environment, keys, ssh_texts
 from mpijob.core.transport.parts import Parts, Preparation
 
 HOST_KEY = "ssh_host_key"
@@ -22,7 +22,6 @@ WAIT_CONTAINER = "wait-for-workers"
 PREPARE_CONTAINER = "prepare-ssh"
 
 _SETUP_VOLUME = "mpijob-setup"
-_SETUP_DIR = "/etc/mpijob/setup"
 _DRAWN_VOLUME = "mpijob-drawn-keys"
 _DRAWN_DIR = "/etc/mpijob/drawn"
 _KEYS_VOLUME = "mpijob-keys"
@@ -31,11 +30,14 @@ _PREPARE_SSH = "prepare_ssh.sh"
 _START_SSHD = "start_sshd.sh"
 _SSH_CONFIG = "ssh_config"
 _SSHD_CONFIG = "sshd_config"
+_WITH_ENVIRONMENT = "with_environment.sh"
+_HANDED_ON = "handed_on"
+_ENVIRONMENT = f"{_KEYS_DIR}/environment"
 
 #: What `ssh` is called with so that it uses the set-up of ours.
-OPTIONS = f"-F {_SETUP_DIR}/{_SSH_CONFIG}"
+OPTIONS = f"-F {names.SETUP_DIR}/{_SSH_CONFIG}"
 
-_SETUP_MOUNT: Manifest = {"name": _SETUP_VOLUME, "mountPath": _SETUP_DIR, "readOnly": True}
+_SETUP_MOUNT: Manifest = {"name": _SETUP_VOLUME, "mountPath": names.SETUP_DIR, "readOnly": True}
 _OWN_MOUNTS: tuple[Manifest, ...] = (
     _SETUP_MOUNT,
     {"name": _KEYS_VOLUME, "mountPath": _KEYS_DIR},
@@ -46,7 +48,11 @@ _PREPARATION_MOUNTS: tuple[Manifest, ...] = (
     {"name": _KEYS_VOLUME, "mountPath": _KEYS_DIR},
     {"name": _DRAWN_VOLUME, "mountPath": _DRAWN_DIR, "readOnly": True},
 )
-_PREPARE = ("/bin/sh", f"{_SETUP_DIR}/{_PREPARE_SSH}", _DRAWN_DIR, _KEYS_DIR)
+_SESSION = f"/bin/sh {names.SETUP_DIR}/{_WITH_ENVIRONMENT} {_ENVIRONMENT}"
+#: What every host shows: any of them may start ranks on others.
+_CLIENT_FILES = (_SSH_CONFIG, names.SSH_WITH_ENVIRONMENT, _HANDED_ON)
+_SERVER_FILES = (_START_SSHD, _SSHD_CONFIG, _WITH_ENVIRONMENT)
+_PREPARE = ("/bin/sh", f"{names.SETUP_DIR}/{_PREPARE_SSH}", _DRAWN_DIR, _KEYS_DIR)
 
 
 def may_own(worker_template: Manifest) -> bool:
@@ -71,7 +77,10 @@ def owned_files(job: MPIJob, port: int) -> dict[str, str]:
         _PREPARE_SSH: ssh_texts.PREPARE_SSH,
         _START_SSHD: ssh_texts.START_SSHD,
         _SSH_CONFIG: ssh_texts.ssh_config(alias, _KEYS_DIR, port),
-        _SSHD_CONFIG: ssh_texts.sshd_config(_KEYS_DIR, port),
+        _SSHD_CONFIG: ssh_texts.sshd_config(_KEYS_DIR, port, _SESSION),
+        names.SSH_WITH_ENVIRONMENT: environment.SSH_WITH_ENVIRONMENT,
+        _WITH_ENVIRONMENT: environment.WITH_ENVIRONMENT,
+        _HANDED_ON: environment.handed_on(job),
     }
 
 
@@ -100,13 +109,13 @@ def owned_worker(job: MPIJob, port: int) -> Parts:
     return Parts(
         command=(
             "/bin/sh",
-            f"{_SETUP_DIR}/{_START_SSHD}",
-            f"{_SETUP_DIR}/{_SSHD_CONFIG}",
-            f"{_KEYS_DIR}/{_SSHD_CONFIG}",
+            f"{names.SETUP_DIR}/{_START_SSHD}",
+            f"{names.SETUP_DIR}/{_SSHD_CONFIG}",
+            _ENVIRONMENT,
         ),
         volumes=(
             keys.volume(job),
-            _setup_volume(job, (_PREPARE_SSH, _START_SSHD, _SSH_CONFIG, _SSHD_CONFIG)),
+            _setup_volume(job, (_PREPARE_SSH, *_SERVER_FILES, *_CLIENT_FILES)),
             _drawn_volume(job, users_keys, hosts_keys),
             _memory_volume(),
         ),
@@ -131,7 +140,7 @@ def owned_launcher(job: MPIJob, port: int) -> Parts:
     return Parts(
         volumes=(
             keys.volume(job),
-            _setup_volume(job, (*scripts, _SSH_CONFIG)),
+            _setup_volume(job, (*scripts, *_CLIENT_FILES)),
             _drawn_volume(job, users_keys, hosts_keys),
             _memory_volume(),
         ),
@@ -152,7 +161,7 @@ def _waits(job: MPIJob) -> bool:
 
 
 def _wait(job: MPIJob, *arguments: str) -> tuple[str, ...]:
-    script = f"{_SETUP_DIR}/{names.WAIT_FOR_WORKERS}"
+    script = f"{names.SETUP_DIR}/{names.WAIT_FOR_WORKERS}"
     return ("/bin/sh", script, names.HOSTFILE_PATH, names.launcher(job.name), *arguments)
 
 

@@ -6,6 +6,8 @@ all that differs between jobs as arguments.
 
 from functools import lru_cache
 
+from mpijob.core.transport import environment
+
 WAIT_FOR_WORKERS = r"""#!/bin/sh
 # Ends when the sshd of every worker in the hostfile answers.
 #   wait_for_workers.sh HOSTFILE LAUNCHER PORT KNOWN_HOSTS [SSH_OPTION...]
@@ -103,31 +105,14 @@ chmod 0644 "$to/passwd"
 [ $# -eq 0 ] || exec "$@"
 """
 
-START_SSHD = r"""#!/bin/sh
-# Runs sshd in the foreground, and gives what it starts the environment of this container.
-#   start_sshd.sh CONFIG COPY
-config=$1 copy=$2
-newline='
-'
-# What a login sets itself, what Kubernetes says of services, and what cannot be written.
-environment() {
-    for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p' | sort -u); do
-        eval "value=\${$name-} set=\${$name+set}"
-        [ -n "$set" ] || continue # It was a line of another one's value.
-        case $name in
-        _ | HOME | LOGNAME | MAIL | OLDPWD | PWD | SHELL | SHLVL | TERM | USER | HOSTNAME) ;;
-        SSH_* | KUBERNETES_* | *_SERVICE_HOST | *_SERVICE_PORT* | *_PORT_*_TCP* | *_PORT_*_UDP*) ;;
-        *)
-            case $value in
-            tcp://* | udp://*) ;;
-            *["\"\\$newline"]*) echo "ranks will not see $name: it has quotes or lines in it" >&2 ;;
-            *) printf ' "%s=%s"' "$name" "$value" ;;
-            esac
-            ;;
-        esac
-    done
-}
-
+START_SSHD = (
+    r"""#!/bin/sh
+# Runs sshd in the foreground, and keeps the environment of this container for what it starts.
+#   start_sshd.sh CONFIG ENVIRONMENT
+config=$1 environment=$2
+"""
+    + environment.KEPT
+    + r"""
 if ! sshd=$(PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; command -v sshd); then
     echo "This image has no sshd. Install openssh-server in it, or give the worker a command." >&2
     exit 127
@@ -142,13 +127,10 @@ if [ "$(id -u)" = 0 ]; then
     esac
 fi
 # What is in the environment is nobody else's business; what ranks write is not ours to hide.
-(umask 077 && { cat "$config" && printf 'SetEnv%s\n' "$(environment)"; } >"$copy")
-if ! "$sshd" -t -f "$copy"; then
-    echo "this sshd is older than 7.8 and knows no SetEnv: ranks will not see the environment" >&2
-    cat "$config" >"$copy"
-fi
-exec "$sshd" -De -f "$copy"
+(umask 077 && printed >"$environment") || exit 1
+exec "$sshd" -De -f "$config"
 """
+)
 
 
 @lru_cache(maxsize=256)
@@ -174,13 +156,17 @@ Host *
     UpdateHostKeys no
     CheckHostIP no
     ConnectionAttempts 10
+    SendEnv {environment.VARIABLE}
     LogLevel ERROR
 """
 
 
 @lru_cache(maxsize=4)
-def sshd_config(keys_dir: str, port: int) -> str:
-    """Return the server's configuration: one key may come in, as many at a time as will."""
+def sshd_config(keys_dir: str, port: int, session: str) -> str:
+    """Return the server's configuration: one key may come in, as many at a time as will.
+
+    `session` is what is run whatever was asked for.
+    """
     return f"""\
 Port {port}
 HostKey {keys_dir}/ssh_host_key
@@ -199,4 +185,6 @@ X11Forwarding no
 MaxStartups 10000
 MaxSessions 1000
 LoginGraceTime 60
+AcceptEnv {environment.VARIABLE}
+ForceCommand {session}
 """
