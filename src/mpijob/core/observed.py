@@ -23,13 +23,14 @@ class PodPhase(StrEnum):
 class Child:
     """What every view has: name, identity, who controls it, and the version seen.
 
-    `owner_uid` is the uid of the controller owner reference, "" where there is none.
+    `owner_uid` is the uid of the controller owner reference, "" where there is none. Views that
+    tell the same are equal, whatever their versions.
     """
 
     name: str
     uid: str
     owner_uid: str
-    version: str
+    version: str = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

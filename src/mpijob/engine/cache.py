@@ -101,7 +101,7 @@ class Cache:
             met.discard(Ref(kind, *seen.key))
         before = self._seen[kind].get(seen.key)
         self._take(kind, seen, gone=change.type is ChangeType.DELETED)
-        is_news = change.type is ChangeType.DELETED or before is None or _differ(before, seen)
+        is_news = change.type is ChangeType.DELETED or before != seen
         return self._job_of(kind, seen) if is_news else None
 
     def learn(self, kind: Kind, manifest: Manifest | bytes) -> None:
@@ -267,16 +267,6 @@ class Cache:
             if seen.key.name.endswith(suffix) and key in self.jobs:
                 return key
         return None
-
-
-def _differ(before: Seen, after: Seen) -> bool:
-    """Say whether what is seen of an object differs in more than its version."""
-    old, new = before.view, after.view
-    if isinstance(old, int) or isinstance(new, int):
-        return old != new
-    if old.version == new.version:
-        return False
-    return _labels(before) != _labels(after) or old != replace(new, version=old.version)
 
 
 def _version(seen: Seen) -> str:
