@@ -214,6 +214,38 @@ def test_any_value_in_any_field_gives_an_answer(path, value):
     assert isinstance(answer, MPIJob | Rejected)
 
 
+@given(
+    st.sampled_from(sorted((p for p in paths(FULL) if p and p[0] != "spec"), key=str)), json_values
+)
+def test_a_known_job_is_read_again_as_if_it_were_new(path, value):
+    again = with_value(FULL, path, value)
+    assert job(again, known={IDENTITY.key: JOB}) == job(again)
+
+
+def with_metadata(**fields):
+    return FULL | {"metadata": FULL["metadata"] | fields}
+
+
+ANOTHER_SPEC = {
+    "another generation": with_metadata(generation=4),
+    "no generation at all": with_metadata(generation=None),
+    "a namesake": with_metadata(uid="v"),
+    "another annotation": with_metadata(annotations={"note": "m"}),
+    "another version of its ways": with_metadata(annotations={"mpijob.dev/written-in": "v1"}),
+}
+
+
+@pytest.mark.parametrize("metadata", ANOTHER_SPEC.values(), ids=ANOTHER_SPEC)
+def test_a_spec_that_may_be_another_is_read(metadata):
+    again = metadata | {"spec": FULL["spec"] | {"slotsPerWorker": 3}}
+    assert job(again, known={IDENTITY.key: JOB}) == job(again)
+
+
+def test_a_spec_of_the_same_generation_is_not_read_again():
+    again = FULL | {"spec": "not looked at"}
+    assert job(again, known={IDENTITY.key: JOB}) == JOB
+
+
 def test_all_wrong_types_are_told_at_once():
     wrong = {
         "spec": {

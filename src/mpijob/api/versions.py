@@ -7,7 +7,7 @@ is wrong is told at once.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import msgspec
 
@@ -15,7 +15,7 @@ from mpijob.api import status as statuses
 from mpijob.api import v1, v1alpha1, v1alpha2, v2beta1
 from mpijob.api.status import StatusWire, decode_status, moment, status_of
 from mpijob.api.template import check_template
-from mpijob.api.wire import JobWire, ManagedWire, MetadataWire, SpecWire
+from mpijob.api.wire import HeadWire, JobWire, ManagedWire, MetadataWire, SpecWire
 from mpijob.cluster.admission import type_problems
 from mpijob.core import options
 from mpijob.core.allocation import UnitDefaults
@@ -31,8 +31,10 @@ KIND = "MPIJob"
 API_VERSIONS = {version.api_version: version for version in Version}
 _BY_NAME = {version.value: version for version in Version}
 
+W = TypeVar("W", bound=HeadWire)
+
 _UNITS = UnitDefaults()
-_DECODER = msgspec.json.Decoder(JobWire)
+NONE_KNOWN: Mapping[Key, MPIJob | Rejected] = {}
 
 
 def decode(manifest: Manifest | bytes, units: UnitDefaults = _UNITS) -> Draft | Rejected:
@@ -49,11 +51,7 @@ def decode(manifest: Manifest | bytes, units: UnitDefaults = _UNITS) -> Draft | 
 
     """
     try:
-        wire = (
-            _DECODER.decode(manifest)
-            if isinstance(manifest, bytes)
-            else msgspec.convert(manifest, JobWire)
-        )
+        wire = _wire(manifest, JobWire)
         spec = wire.spec or SpecWire()
         for replica in (spec.roles or {}).values():
             if replica is not None and replica.template is not None:
@@ -62,16 +60,37 @@ def decode(manifest: Manifest | bytes, units: UnitDefaults = _UNITS) -> Draft | 
             check_template(spec.template)
     except msgspec.ValidationError as error:
         return _look_closely(manifest, error, units)
-    return _draft(spec, _identity(wire, spec), wire.status, units)
+    identity = _identity(wire, spec)
+    return _draft(spec, identity, _status(identity, wire.status), units)
 
 
-def job(manifest: Manifest | bytes, units: UnitDefaults = _UNITS) -> MPIJob | Rejected:
+def _wire(manifest: Manifest | bytes, shape: type[W]) -> W:
+    if isinstance(manifest, bytes):
+        return msgspec.json.decode(manifest, type=shape)
+    return msgspec.convert(manifest, shape)
+
+
+def job(
+    manifest: Manifest | bytes,
+    units: UnitDefaults = _UNITS,
+    *,
+    known: Mapping[Key, MPIJob | Rejected] = NONE_KNOWN,
+) -> MPIJob | Rejected:
     """Return the job that a manifest means: decoded, with its defaults, and found sound.
+
+    Args:
+        manifest: As JSON, or what JSON decodes to.
+        units: What v1alpha1's jobs mean where they say nothing of processing units.
+        known: Jobs as they were read before. What changes most often is a job's status: where
+            its generation tells that its spec is the same, that is not read again.
 
     Raises:
         msgspec.DecodeError: `manifest` is bytes, and they are no JSON.
 
     """
+    again = _read_again(manifest, known) if known else None
+    if again is not None:
+        return again
     draft = decode(manifest, units)
     if isinstance(draft, Rejected):
         return draft
@@ -96,6 +115,29 @@ def for_flavour(manifest: Manifest, flavour: Flavour) -> Manifest:
             said = {options.MPI_IMPLEMENTATION: flavour.value}
             annotations = {**(metadata.get("annotations") or {}), **said}
             return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _read_again(
+    manifest: Manifest | bytes, known: Mapping[Key, MPIJob | Rejected]
+) -> MPIJob | None:
+    """Return a sound job that was read before with all that may be new, or None: read it whole."""
+    try:
+        wire = _wire(manifest, HeadWire)
+    except msgspec.ValidationError:
+        return None
+    identity = _identity(wire)
+    before = known.get(identity.key)
+    if not isinstance(before, MPIJob) or wire.metadata is None or wire.metadata.generation is None:
+        return None
+    if _intent_of(identity) != _intent_of(before.identity):
+        return None
+    return replace(before, identity=identity, status=_status(identity, wire.status))
+
+
+def _intent_of(identity: Identity) -> tuple[object, ...]:
+    """Return what is another wherever a job's spec is, or means something else."""
+    version = identity.api_version, identity.written_in
+    return identity.uid, identity.generation, version, identity.annotations
 
 
 def encode_status(status: JobStatus, version: Version = Version.V2BETA1) -> Manifest:
@@ -160,11 +202,17 @@ def _by_shape(spec: SpecWire) -> Version:
     return Version.V1ALPHA2 if any(field is not None for field in older) else Version.V2BETA1
 
 
-def _draft(
-    spec: SpecWire, identity: Identity, wire: StatusWire | None, units: UnitDefaults
-) -> Draft:
+def _status(identity: Identity, wire: StatusWire | None) -> JobStatus:
+    """Return what was told of a job, in the words of its version."""
+    if wire is None:
+        return JobStatus()
+    if identity.written_in is Version.V1ALPHA1:
+        return v1alpha1.job_status(wire)
+    return status_of(wire)
+
+
+def _draft(spec: SpecWire, identity: Identity, status: JobStatus, units: UnitDefaults) -> Draft:
     """Return the draft of a manifest whose types are right."""
-    status = JobStatus() if wire is None else status_of(wire)
     match identity.written_in:
         case Version.V2BETA1:
             return v2beta1.draft(spec, identity, status)
@@ -173,13 +221,12 @@ def _draft(
         case Version.V1ALPHA2:
             return v1alpha2.draft(spec, identity, status)
         case Version.V1ALPHA1:
-            status = status if wire is None else v1alpha1.job_status(wire)
             return v1alpha1.draft(spec, identity, status, units)
         case _:
             assert_never(identity.written_in)
 
 
-def _identity(wire: JobWire, spec: SpecWire | None = None) -> Identity:
+def _identity(wire: HeadWire, spec: SpecWire | None = None) -> Identity:
     """Return which object the manifest is."""
     metadata = wire.metadata or MetadataWire()
     return Identity(
@@ -225,7 +272,7 @@ def _salvaged_identity(plain: Manifest) -> Identity:
         known[field.name] = value
     said = plain.get("apiVersion")
     version = said if isinstance(said, str) and said in API_VERSIONS else None
-    return _identity(JobWire(api_version=version, metadata=MetadataWire(**known)))
+    return _identity(HeadWire(api_version=version, metadata=MetadataWire(**known)))
 
 
 def _managed_by(plain: Manifest) -> str | None:

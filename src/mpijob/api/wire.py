@@ -111,13 +111,18 @@ class SpecWire(msgspec.Struct, rename="camel"):
     template: dict[str, Any] | None = None
 
 
-class JobWire(msgspec.Struct):
-    """An MPIJob."""
+class HeadWire(msgspec.Struct):
+    """An MPIJob but for its spec: which it is, and what was told of it."""
 
     api_version: str | None = msgspec.field(name="apiVersion", default=None)
     metadata: MetadataWire | None = None
-    spec: SpecWire | None = None
     status: StatusWire | None = None
+
+
+class JobWire(HeadWire):
+    """An MPIJob."""
+
+    spec: SpecWire | None = None
 
 
 def roles_of(spec: SpecWire) -> Mapping[str, ReplicaDraft] | None:

@@ -4,9 +4,9 @@ Sans-IO: changes go in, `Observed` comes out. Raw objects are never kept, and of
 but the names of their keys.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from mpijob.api import children, versions
 from mpijob.api.children import Seen
@@ -43,7 +43,17 @@ CHILD_KINDS = (
 
 C = TypeVar("C", bound=Child)
 Read = Callable[[Kind, Manifest | bytes], Seen]
-ReadJob = Callable[[Manifest | bytes], MPIJob | Rejected]
+
+
+class ReadJob(Protocol):
+    """Reads an MPIJob's manifest, with the help of what was read before."""
+
+    def __call__(
+        self, manifest: Manifest | bytes, *, known: Mapping[Key, MPIJob | Rejected]
+    ) -> MPIJob | Rejected:
+        """Return the job that a manifest means."""
+        ...
+
 
 _SUFFIXES = {
     Kind.SERVICE: ("",),
@@ -88,7 +98,7 @@ class Cache:
         if change.type is ChangeType.SYNCED:
             return None
         if kind is Kind.MPI_JOB:
-            job = self._read_job(change.manifest)
+            job = self._read_job(change.manifest, known=self.jobs)
             self._hear(kind, job.identity.version)
             known = self.jobs.get(job.identity.key)
             self._take_job(job, gone=change.type is ChangeType.DELETED)
@@ -107,7 +117,7 @@ class Cache:
     def learn(self, kind: Kind, manifest: Manifest | bytes) -> None:
         """Take in what a write of our own was answered, so that the next look knows of it."""
         if kind is Kind.MPI_JOB:
-            job = self._read_job(manifest)
+            job = self._read_job(manifest, known=self.jobs)
             if self._is_ahead(kind, job.identity.version):
                 self._take_job(job, gone=False)
             return

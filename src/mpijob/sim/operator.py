@@ -67,12 +67,17 @@ class Readings:
             found = self._children[version] = children.seen(kind, manifest)
         return found
 
-    def job(self, manifest: Manifest | bytes) -> MPIJob | Rejected:
+    def job(
+        self,
+        manifest: Manifest | bytes,
+        *,
+        known: Mapping[Key, MPIJob | Rejected] = versions.NONE_KNOWN,
+    ) -> MPIJob | Rejected:
         """Return the job that a manifest means."""
         version = _version(manifest)
         found = self._jobs.get(version)
         if found is None:
-            found = self._jobs[version] = versions.job(manifest)
+            found = self._jobs[version] = versions.job(manifest, known=known)
         return found
 
 
