@@ -84,31 +84,21 @@ def secrets(job: MPIJob, observed: Observed, setup: Setup) -> Iterator[Step]:
     """Yield the minting of the ssh keys that are not there, or not whole."""
     if setup is Setup.EXEC:
         return
-    yield from _secret(
-        job, observed.secret, SecretContent.USER_KEYS, build.USER_KEY_NAMES, build.user_secret(job)
-    )
-    if setup.is_ours:
-        yield from _secret(
-            job,
-            observed.host_keys,
-            SecretContent.HOST_KEYS,
-            build.HOST_KEY_NAMES,
-            build.host_key_secret(job),
-        )
+    if not _is_whole(observed.secret, build.USER_KEY_NAMES):
+        yield _mint(job, observed.secret, SecretContent.USER_KEYS, build.user_secret(job))
+    if setup.is_ours and not _is_whole(observed.host_keys, build.HOST_KEY_NAMES):
+        yield _mint(job, observed.host_keys, SecretContent.HOST_KEYS, build.host_key_secret(job))
 
 
-def _secret(
-    job: MPIJob,
-    seen: SecretView | None,
-    content: SecretContent,
-    keys: frozenset[str],
-    manifest: Manifest,
-) -> Iterator[Step]:
+def _is_whole(seen: SecretView | None, keys: frozenset[str]) -> bool:
+    return seen is not None and seen.keys == keys
+
+
+def _mint(
+    job: MPIJob, seen: SecretView | None, content: SecretContent, manifest: Manifest
+) -> MintSecret:
     ref = names.ref(job, Kind.SECRET, manifest["metadata"]["name"])
-    if seen is None:
-        yield MintSecret(ref, content, manifest)
-    elif seen.keys != keys:
-        yield MintSecret(ref, content, manifest, replaces=seen.uid)
+    return MintSecret(ref, content, manifest, replaces=seen.uid if seen is not None else "")
 
 
 def pod_group(job: MPIJob, observed: Observed, settings: Config) -> Iterator[Step]:
