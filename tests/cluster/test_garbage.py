@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpijob.cluster.garbage import collect, orphans
+from mpijob.cluster.garbage import collect, may_orphan, orphans
 from mpijob.cluster.store import Store
 from mpijob.core.plan import Kind, Ref
 
@@ -66,6 +66,26 @@ def test_an_owner_in_another_namespace_is_no_owner():
     manifest["metadata"]["namespace"] = "other"
     store.create(manifest, now=NOON, uid="u-it")
     assert orphans(store) == (Ref(Kind.CONFIG_MAP, "other", "it"),)
+
+
+def test_what_comes_after_its_owner_went_is_an_orphan():
+    store = Store()
+    store.create(config("it", ("ConfigMap", "gone", "u-gone")), now=NOON, uid="u-it")
+    assert [may_orphan(store, change) for change in store.changes(0)] == [True]
+
+
+def test_what_comes_while_its_owner_is_there_leaves_no_orphan():
+    store = Store()
+    store.create(config("owner"), now=NOON, uid="u-owner")
+    store.create(config("it", ("ConfigMap", "owner", "u-owner")), now=NOON, uid="u-it")
+    assert [may_orphan(store, change) for change in store.changes(0)] == [False, False]
+
+
+def test_where_something_went_there_may_be_orphans():
+    store = Store()
+    store.create(config("owner"), now=NOON, uid="u-owner")
+    store.delete(Ref(Kind.CONFIG_MAP, "default", "owner"), now=NOON)
+    assert may_orphan(store, store.changes(1)[0])
 
 
 @given(

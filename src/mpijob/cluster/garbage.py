@@ -8,11 +8,20 @@ from datetime import datetime
 from mpijob.cluster.kinds import RESOURCES
 from mpijob.cluster.owners import owners
 from mpijob.cluster.pod_facts import is_deleting
-from mpijob.cluster.store import Store, ref_of
+from mpijob.cluster.store import Change, ChangeType, Store, ref_of
 from mpijob.core.job import Manifest
-from mpijob.core.plan import Kind, Ref
+from mpijob.core.plan import Ref
 
-_KINDS = frozenset(kind.value for kind in RESOURCES)
+
+def may_orphan(store: Store, change: Change) -> bool:
+    """Say whether there may be orphans after a change: who owned has gone, or never was."""
+    match change.type:
+        case ChangeType.DELETED:
+            return True
+        case ChangeType.ADDED:
+            return _is_orphaned(store, change.manifest)
+        case ChangeType.MODIFIED:
+            return False
 
 
 def orphans(store: Store) -> tuple[Ref, ...]:
@@ -49,9 +58,9 @@ def _is_orphaned(store: Store, manifest: Manifest) -> bool:
 
 def _is_there(store: Store, owner: Manifest, namespace: str) -> bool:
     """Say whether an owner is there; one of a kind that we do not know of is taken to be."""
-    if owner["kind"] not in _KINDS:
+    resource = RESOURCES.get(owner["kind"])
+    if resource is None:
         return True
-    kind = Kind(owner["kind"])
-    place = namespace if RESOURCES[kind].namespaced else ""
-    found = store.get(Ref(kind, place, owner["name"]))
+    place = namespace if resource.namespaced else ""
+    found = store.get(Ref(resource.kind, place, owner["name"]))
     return found is not None and found["metadata"]["uid"] == owner["uid"]

@@ -42,7 +42,8 @@ class Snapshot:
 def ref_of(manifest: Manifest) -> Ref:
     """Return the address of a manifest of a known kind that has a name."""
     metadata = manifest["metadata"]
-    return Ref(Kind(manifest["kind"]), metadata.get("namespace", ""), metadata["name"])
+    kind = RESOURCES[manifest["kind"]].kind
+    return Ref(kind, metadata.get("namespace", ""), metadata["name"])
 
 
 def snapshot_of(version: int, manifests: Iterable[Manifest]) -> Snapshot:

@@ -111,8 +111,7 @@ class World:
                 self._jobs_due[job] = self.now
             if kind is Kind.MPI_JOB and change.type is Written.ADDED:
                 self.uids.add(change.manifest["metadata"]["uid"])
-            if change.type is not Written.MODIFIED:
-                self._garbage_due = True
+            self._garbage_due = self._garbage_due or garbage.may_orphan(self.store, change)
 
     # The controllers of Kubernetes.
 
