@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpijob.cluster.pod_facts import ENDED, is_deleting
-from mpijob.cluster.pods import FAIL, FAULTS, LIFE, STOP_WELL, SUCCEED, stages
+from mpijob.cluster.pods import FAIL, FAULTS, LIFE, STOP_WELL, SUCCEED, next_stage, stages
 from mpijob.cluster.store import Store
 from mpijob.core.plan import Kind, Ref
 
@@ -236,6 +236,17 @@ def test_after_any_weather_a_pod_comes_to_rest(pod, seed):
         if node.pod is not None and (may := stages(node.pod, LIFE)):
             rng.choice(may).play(node.store, node.pod, node.now)
     assert node.pod is None or _rests(node.pod)
+
+
+@given(PODS, st.integers(0, 2**32))
+def test_what_comes_next_is_the_first_that_may_come(pod, seed):
+    node, rng = Node(**pod), Random(seed)
+    for _ in range(15):
+        if node.pod is None:
+            return
+        assert next_stage(node.pod) == next(iter(stages(node.pod, LIFE)), None)
+        if may := stages(node.pod, (*LIFE, *FAULTS, SUCCEED)):
+            rng.choice(may).play(node.store, node.pod, node.now)
 
 
 def _rests(pod):

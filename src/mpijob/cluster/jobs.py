@@ -192,8 +192,10 @@ class _Round:
         self._write(state)
 
     def _write(self, state: JobState) -> None:
-        fields = {**self.job, "status": state.manifest()}
-        self.job = self.store.replace(fields, now=self.now, subresource="status")
+        status = state.manifest()
+        if status != self.job.get("status"):
+            fields = {**self.job, "status": status}
+            self.job = self.store.replace(fields, now=self.now, subresource="status")
 
 
 def pod_of(job: Manifest) -> dict[str, Any]:

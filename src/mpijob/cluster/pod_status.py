@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from mpijob.cluster.pod_facts import ENDED, condition
+from mpijob.cluster.pod_facts import ENDED
 from mpijob.cluster.times import stamp
 from mpijob.core.job import Manifest
 
@@ -163,14 +163,14 @@ def _conditions(pod: Manifest, report: Report, now: datetime) -> list[Manifest]:
         "Ready": ready,
         "ContainersReady": ready,
     }
-    rows = [_condition(pod, type_, told, now) for type_, told in of_kubelet.items()]
-    others = pod.get("status", {}).get("conditions") or ()
-    return [*rows, *(row for row in others if row["type"] not in of_kubelet)]
+    before = {row["type"]: row for row in pod.get("status", {}).get("conditions") or ()}
+    rows = [_condition(type_, told, before.get(type_), now) for type_, told in of_kubelet.items()]
+    return [*rows, *(row for type_, row in before.items() if type_ not in of_kubelet)]
 
 
-def _condition(pod: Manifest, type_: str, told: Told, now: datetime) -> Manifest:
+def _condition(type_: str, told: Told, was: Manifest | None, now: datetime) -> Manifest:
     true, reason, message = told
-    was, status = condition(pod, type_), "True" if true else "False"
+    status = "True" if true else "False"
     at = stamp(now) if was is None or was["status"] != status else was["lastTransitionTime"]
     row = {"type": type_, "status": status, "lastProbeTime": None, "lastTransitionTime": at}
     if reason:

@@ -5,7 +5,7 @@ good weather: every pod comes to an end, or to rest. `FAULTS` is what may strike
 is KWOK's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
@@ -42,6 +42,12 @@ class Stage:
     name: str
     applies: Callable[[Manifest], bool]
     play: Act
+
+
+def next_stage(pod: Manifest) -> Stage | None:
+    """Return what happens to a pod next in good weather, or None where it rests."""
+    rows = LEAVING if is_deleting(pod) else STAYING.get(phase(pod), ())
+    return next((stage for stage in rows if stage.applies(pod)), None)
 
 
 def stages(pod: Manifest, table: tuple[Stage, ...]) -> tuple[Stage, ...]:
@@ -121,17 +127,24 @@ def _is_lost(pod: Manifest) -> bool:
     return is_deleting(pod) and not pod["spec"].get("nodeName") and phase(pod) not in ENDED
 
 
-LIFE = (
+STARTING = (
     Stage("schedule", _is_unbound, bind),
     Stage("accept", _is_new, accept),
     Stage("start init container", lambda pod: _inits(pod, runs=False), initialise(done=False)),
     Stage("end init container", lambda pod: _inits(pod, runs=True), initialise(done=True)),
+)
+RUNNING = (
     Stage("run", _may_run, run),
     Stage("ready", _is_unready, make_ready),
+)
+LEAVING: tuple[Stage, ...] = (
     Stage("stop", _is_told_to_end, stop("Failed", TERMINATED)),
     Stage("remove", _is_left_over, remove),
     Stage("collect", _is_lost, fail_unseen("", "")),
 )
+LIFE = (*STARTING, *RUNNING, *LEAVING)
+#: What may happen to a pod whose deletion nobody has asked for, by its phase.
+STAYING: Mapping[str, tuple[Stage, ...]] = {"Pending": (*STARTING, *RUNNING), "Running": RUNNING}
 SUCCEED = Stage("succeed", _is_running, stop("Succeeded", 0))
 STOP_WELL = Stage("stop well", _is_told_to_end, stop("Succeeded", 0))
 FAIL = Stage("fail", _is_running, break_down(1))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mpijob.cluster.owners import controller, controller_uid
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
 from mpijob.cluster.pod_moves import break_down, next_init
-from mpijob.cluster.pods import FAULTS, LIFE, STOP_WELL, SUCCEED, Stage
+from mpijob.cluster.pods import FAULTS, LIFE, STOP_WELL, SUCCEED, Stage, next_stage
 from mpijob.cluster.refusals import Refused
 from mpijob.cluster.store import ref_of
 from mpijob.core import names
@@ -125,8 +125,7 @@ class Nodes:
         if version in self._stage:
             stage = self._stage[version]
         else:
-            stage = next((row for row in LIFE if row.applies(pod)), None)
-            self._stage[version] = stage
+            stage = self._stage[version] = next_stage(pod)
         if stage is None:
             return self._program_end(pod)
         if stage is _SCHEDULE:
