@@ -42,14 +42,15 @@ def config(job: MPIJob, observed: Observed, setup: Setup, settings: Config) -> I
     """
     seen = observed.config
     running = [p.name for p in retry.wanted_workers(job, observed) if _runs(p)]
-    want = build.config(job, running, settings, setup)
     if seen is None:
-        yield Create(names.ref(job, Kind.CONFIG_MAP, names.config(job.name)), want)
+        ref = names.ref(job, Kind.CONFIG_MAP, names.config(job.name))
+        yield Create(ref, build.config(job, running, settings, setup))
         return
-    data = dict(want["data"])
+    data = dict(build.config_data(job, running, settings, setup))
     if len(running) < job.worker_count and not elastic(job):
         data[names.DISCOVER_HOSTS] = seen.data.get(names.DISCOVER_HOSTS, data[names.DISCOVER_HOSTS])
     if seen.data != data:
+        want = build.config(job, running, settings, setup)
         yield _patch(job, Kind.CONFIG_MAP, seen, _config_fields(seen, want, data))
 
 

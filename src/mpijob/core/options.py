@@ -29,6 +29,8 @@ SHARED_MEMORY = f"{PREFIX}shared-memory"
 #: "true" leaves it to Istio and Linkerd whether they put their proxies into the job's pods.
 SERVICE_MESH = f"{PREFIX}service-mesh"
 
+_WORDS = {"true": True, "false": False}
+
 ALL = {
     WAIT_FOR_WORKERS: "“false” lets the launcher start without waiting for its workers.",
     ELASTIC: "“true” or “false”: whether ranks come and go with the workers.",
@@ -45,6 +47,13 @@ ALL = {
 }
 
 
+def said(annotations: Mapping[str, str], option: str) -> bool | None:
+    """Return what a boolean option says: "true" or "false", None for anything else."""
+    word = annotations.get(option)
+    return None if word is None else _WORDS.get(word)
+
+
 def switched(annotations: Mapping[str, str], option: str, *, default: bool) -> bool:
     """Return what a boolean option says: "true" or "false", else `default`."""
-    return {"true": True, "false": False}.get(annotations.get(option, ""), default)
+    found = said(annotations, option)
+    return default if found is None else found

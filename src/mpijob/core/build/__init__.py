@@ -4,7 +4,7 @@ Manifests share what they can with the job's templates and with each other, so t
 costs microseconds. Nobody may change one.
 """
 
-from mpijob.core.build.config import config
+from mpijob.core.build.config import config, config_data
 from mpijob.core.build.launcher import launcher, scheduling_directives
 from mpijob.core.build.pod_group import pod_group, pod_group_correction
 from mpijob.core.build.rights import account, account_name, own_account, role, role_binding
@@ -23,6 +23,7 @@ __all__ = [
     "account",
     "account_name",
     "config",
+    "config_data",
     "host_key_secret",
     "launcher",
     "own_account",

@@ -1,6 +1,6 @@
 """The ConfigMap with the hostfile, and with what the transport keeps there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from mpijob.core import mpi, names, options, transport
@@ -30,17 +30,25 @@ def config(job: MPIJob, running: Iterable[str], config: Config, setup: Setup) ->
         "kind": "ConfigMap",
         "metadata": metadata(job, names.config(job.name))
         | {"annotations": {options.SSH_SETUP: setup.value}},
-        "data": {
-            names.HOSTFILE: _hostfile(
-                _domain(job, config, setup),
-                job.name,
-                job.worker_count,
-                mpi.dialect(job.flavour).slots_suffix(job.slots_per_worker),
-                with_launcher=job.run_launcher_as_worker,
-            ),
-            names.DISCOVER_HOSTS: _discover_hosts(job, running, _domain(job, config, setup)),
-            **transport.files(job, setup),
-        },
+        "data": config_data(job, running, config, setup),
+    }
+
+
+def config_data(
+    job: MPIJob, running: Iterable[str], config: Config, setup: Setup
+) -> Mapping[str, str]:
+    """Return the texts of the ConfigMap of `job` by their keys; see `config`."""
+    domain = _domain(job, config, setup)
+    return {
+        names.HOSTFILE: _hostfile(
+            domain,
+            job.name,
+            job.worker_count,
+            mpi.dialect(job.flavour).slots_suffix(job.slots_per_worker),
+            with_launcher=job.run_launcher_as_worker,
+        ),
+        names.DISCOVER_HOSTS: _discover_hosts(job, running, domain),
+        **transport.files(job, setup),
     }
 
 

@@ -1,12 +1,11 @@
 """Whether ranks come and go with the workers while the job runs."""
 
-from collections.abc import Iterable
-from typing import Any
+import re
 
 from mpijob.core import names, options
-from mpijob.core.job import MPIJob
+from mpijob.core.job import Manifest, MPIJob
 
-_HINTS = (names.DISCOVER_HOSTS, "--host-discovery-script", "--min-np")
+_HINTS = re.compile(f"{re.escape(names.DISCOVER_HOSTS)}|--host-discovery-script|--min-np")
 
 
 def elastic(job: MPIJob) -> bool:
@@ -14,13 +13,12 @@ def elastic(job: MPIJob) -> bool:
 
     The annotation decides; without it, a launcher whose command names the discovery script does.
     """
-    command = "\n".join(_words(job))
-    guess = any(hint in command for hint in _HINTS)
-    return options.switched(job.identity.annotations, options.ELASTIC, default=guess)
+    said = options.said(job.identity.annotations, options.ELASTIC)
+    return _discovers(job.launcher.template) if said is None else said
 
 
-def _words(job: MPIJob) -> Iterable[str]:
-    containers: list[dict[str, Any]] = job.launcher.template.get("spec", {}).get("containers", [])
-    for container in containers[:1]:
-        yield from container.get("command") or ()
-        yield from container.get("args") or ()
+def _discovers(template: Manifest) -> bool:
+    """Say whether the first container's command names the discovery script."""
+    containers: list[Manifest] = template.get("spec", {}).get("containers") or [{}]
+    words = (*(containers[0].get("command") or ()), *(containers[0].get("args") or ()))
+    return _HINTS.search("\n".join(words)) is not None
