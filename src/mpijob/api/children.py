@@ -299,17 +299,17 @@ def _pod(wire: _Pod) -> Seen:
         created_at=meta.creation_timestamp,
         running_since=_running_since(status),
         containers=(
-            *(_container(c, init=True) for c in status.init_container_statuses or ()),
-            *(_container(c, init=False) for c in status.container_statuses or ()),
+            *[_container(c, init=True) for c in status.init_container_statuses or ()],
+            *[_container(c, init=False) for c in status.container_statuses or ()],
         ),
     )
     return _filed(meta, view)
 
 
 def _running_since(status: _PodStatus) -> datetime | None:
-    running = (row.state.running for row in status.container_statuses or ())
-    starts = (state.started_at for state in running if state is not None)
-    return max((start for start in starts if start is not None), default=None)
+    running = [row.state.running for row in status.container_statuses or ()]
+    starts = [state.started_at for state in running if state is not None]
+    return max([start for start in starts if start is not None], default=None)
 
 
 _PHASES = {phase.value: phase for phase in PodPhase}

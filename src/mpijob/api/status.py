@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from mpijob.cluster.times import stamp
 from mpijob.core.job import Manifest
 from mpijob.core.status import Condition, ConditionType, Failure, JobStatus, ReplicaCount
 
@@ -104,12 +105,6 @@ def moment(time: datetime | None) -> datetime | None:
     return time.replace(microsecond=0) if time.microsecond else time
 
 
-def timestamp(time: datetime) -> str:
-    """Return a UTC time as the wire writes it: RFC 3339, to the second, with a Z."""
-    text = time.astimezone(UTC).isoformat(timespec="seconds")
-    return text.replace("+00:00", "Z")
-
-
 def encode_status(status: JobStatus) -> Manifest:
     """Return the merge patch (RFC 7386) that makes the value of an MPIJob's `status` this one.
 
@@ -185,8 +180,8 @@ def _condition(condition: Condition) -> Manifest:
         "status": "True" if condition.true else "False",
         "reason": condition.reason,
         "message": condition.message,
-        "lastUpdateTime": timestamp(condition.updated_at),
-        "lastTransitionTime": timestamp(condition.changed_at),
+        "lastUpdateTime": stamp(condition.updated_at),
+        "lastTransitionTime": stamp(condition.changed_at),
     }
 
 
@@ -216,4 +211,4 @@ def _cause(failure: Failure) -> Manifest:
 
 def _optional(time: datetime | None) -> str | None:
     """Return a time as the wire writes it, or null."""
-    return None if time is None else timestamp(time)
+    return None if time is None else stamp(time)

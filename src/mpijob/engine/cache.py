@@ -6,6 +6,7 @@ but the names of their keys.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from mpijob.api import children, versions
@@ -177,23 +178,24 @@ class Cache:
         if job is None:
             return None
         name, namespace = key.name, key.namespace
-        launcher = self._view(Kind.JOB, LauncherView, namespace, names.launcher(name))
+        of_launcher = Key(namespace, names.launcher(name))
+        launcher = self._view(Kind.JOB, LauncherView, of_launcher)
         pods = self._pods_of.get(launcher.uid, {}) if launcher else {}
         return Observed(
             job=job,
-            service=self._view(Kind.SERVICE, ServiceView, namespace, names.service(name)),
-            config=self._view(Kind.CONFIG_MAP, ConfigView, namespace, names.config(name)),
-            secret=self._view(Kind.SECRET, SecretView, namespace, names.secret(name)),
-            host_keys=self._view(Kind.SECRET, SecretView, namespace, names.host_keys(name)),
+            service=self._view(Kind.SERVICE, ServiceView, Key(namespace, names.service(name))),
+            config=self._view(Kind.CONFIG_MAP, ConfigView, Key(namespace, names.config(name))),
+            secret=self._view(Kind.SECRET, SecretView, Key(namespace, names.secret(name))),
+            host_keys=self._view(Kind.SECRET, SecretView, Key(namespace, names.host_keys(name))),
             launcher=launcher,
             launcher_pods=tuple(pods.values()),
             workers=tuple(self._workers(job)),
-            pod_group=self._view(Kind.POD_GROUP, PodGroupView, namespace, names.pod_group(name)),
-            account=self._view(Kind.SERVICE_ACCOUNT, Child, namespace, names.launcher(name)),
-            role=self._view(Kind.ROLE, RoleView, namespace, names.launcher(name)),
-            role_binding=self._view(
-                Kind.ROLE_BINDING, RoleBindingView, namespace, names.launcher(name)
+            pod_group=self._view(
+                Kind.POD_GROUP, PodGroupView, Key(namespace, names.pod_group(name))
             ),
+            account=self._view(Kind.SERVICE_ACCOUNT, Child, of_launcher),
+            role=self._view(Kind.ROLE, RoleView, of_launcher),
+            role_binding=self._view(Kind.ROLE_BINDING, RoleBindingView, of_launcher),
             priorities=self._priorities,
         )
 
@@ -246,8 +248,8 @@ class Cache:
             kept = self._priorities.items()
             self._priorities = {name: value for name, value in kept if name != key.name}
 
-    def _view(self, kind: Kind, shape: type[C], namespace: str, name: str) -> C | None:
-        seen = self._seen[kind].get(Key(namespace, name))
+    def _view(self, kind: Kind, shape: type[C], key: Key) -> C | None:
+        seen = self._seen[kind].get(key)
         return seen.view if seen is not None and isinstance(seen.view, shape) else None
 
     def _workers(self, job: MPIJob | Rejected) -> Iterator[PodView]:
@@ -259,7 +261,7 @@ class Cache:
             return
         for name in names.workers(key.name, job.worker_count):
             if name not in own:
-                other = self._view(Kind.POD, PodView, key.namespace, name)
+                other = self._view(Kind.POD, PodView, Key(key.namespace, name))
                 if other is not None:
                     yield other
 
@@ -284,6 +286,7 @@ def _version(seen: Seen) -> str:
     return "" if isinstance(seen.view, int) else seen.view.version
 
 
+@lru_cache(maxsize=4096)
 def _order(version: str) -> int:
     """Return a number that grows with the version of a server's objects.
 
