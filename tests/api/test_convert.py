@@ -1,6 +1,7 @@
 """A job file in another version means the same as far as that version can say it."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -78,12 +79,19 @@ def test_there_and_back_is_the_file_as_it_was(source, to):
     assert back == Converted(source)
 
 
+def _whoever(job):
+    """A job as it is meant, whoever it is: Kubernetes tries six times where a job does not say."""
+    policy = job.run_policy
+    tries = 6 if policy.backoff_limit is None else policy.backoff_limit
+    nobody = Identity(Key("", ""), "", "")
+    return replace(job, identity=nobody, run_policy=replace(policy, backoff_limit=tries))
+
+
 @given(files, st.sampled_from(Version))
 def test_what_is_not_told_of_is_not_lost(source, to):
     there = converted(source, to)
     now, was = versions.job(there.manifest), versions.job(source)
-    nobody = Identity(Key("", ""), "", "")
-    same = replace(was, identity=nobody) == replace(now, identity=nobody)
+    same = _whoever(was) == _whoever(now)
     ways = was.ways.execs == now.ways.execs
     assert (same and ways) or there.lost != ()
 
@@ -121,3 +129,105 @@ def test_an_annotation_that_somebody_broke_does_not_count(kept):
 
 def test_an_unsound_job_is_not_converted():
     assert isinstance(converted(file(Version.V1ALPHA1), Version.V1), Rejected)
+
+
+# 10,000 jobs, drawn by a dice of ours: Hypothesis takes thirty times as long for so many.
+
+A1, A2, V1, BETA = Version.V1ALPHA1, Version.V1ALPHA2, Version.V1, Version.V2BETA1
+#: What can be said in which versions, by what `convert` calls it.
+SAYABLE = {
+    "the launcher's pod": {A1, A2, V1, BETA},
+    "the workers' pods": {A2, V1, BETA},
+    "how many workers": {A1, A2, V1, BETA},
+    "when the launcher starts again": {A1, A2, V1, BETA},
+    "when workers start again": {V1, BETA},
+    "slots a worker": {A1, A2, V1, BETA},
+    "which pods go at the end": {A2, V1, BETA},
+    "the time to live": {V1, BETA},
+    "the deadline": {A1, A2, V1, BETA},
+    "how often it is tried again": {A1, A2, V1, BETA},
+    "gang scheduling": {V1, BETA},
+    "whether it is suspended": {V1, BETA},
+    "who looks after it": {V1, BETA},
+    "the MPI implementation": {A2, BETA},
+    "the main container": {A2, V1},
+}
+POLICY = {
+    "cleanPodPolicy": ("None", "Running", "All"),
+    "backoffLimit": (0, 1, 6),
+    "activeDeadlineSeconds": (1, 600),
+    "ttlSecondsAfterFinished": (0, 60),
+    "suspend": (True, False),
+    "schedulingPolicy": ({"minAvailable": 2}, {"queue": "q", "priorityClass": "high"}),
+}
+MANAGERS = {V1: "kubeflow.org/training-operator", BETA: "kubeflow.org/mpi-operator"}
+TOP = {
+    A1: {"backoffLimit": (0, 6), "activeDeadlineSeconds": (1, 600), "slotsPerWorker": (1, 8)},
+    A2: {
+        "cleanPodPolicy": POLICY["cleanPodPolicy"],
+        "backoffLimit": (0, 6),
+        "activeDeadlineSeconds": (1, 600),
+        "slotsPerWorker": (1, 8),
+        "mainContainer": ("c",),
+        "mpiDistribution": ("OpenMPI", "IntelMPI", "MPICH"),
+    },
+    V1: {"slotsPerWorker": (1, 8), "mainContainer": ("c",), "cleanPodPolicy": ("All", "None")},
+    BETA: {
+        "slotsPerWorker": (1, 8),
+        "mpiImplementation": ("OpenMPI", "Intel", "MPICH"),
+        "sshAuthMountPath": ("/home/u/.ssh",),
+        "launcherCreationPolicy": ("WaitForWorkersReady",),
+    },
+}
+
+
+def _some(dice, fields):
+    """Some of these fields, with one of their values each."""
+    return {name: dice.choice(values) for name, values in fields.items() if dice.random() < 0.5}
+
+
+def _pod(dice, *, runs):
+    container = {"name": "c", "image": dice.choice(["i", "j:1"])}
+    if runs:
+        container["command"] = ["mpirun", "x"]
+    if dice.random() < 0.5:
+        container["env"] = [{"name": "A", "value": "b=c\n"}]
+    node = {"nodeSelector": {"disk": "ssd"}} if dice.random() < 0.3 else {}
+    return {"spec": {"containers": [container], **node}}
+
+
+def _role(dice, pod, policies):
+    return {"template": pod, **_some(dice, {"restartPolicy": policies})}
+
+
+def _drawn(dice, version):
+    """A job of that version."""
+    spec = _some(dice, TOP[version])
+    if version is A1:
+        count = {dice.choice(["gpus", "processingUnits", "replicas"]): dice.choice([1, 2, 8])}
+        return file(version, template=_pod(dice, runs=True), **count, **spec)
+    often = ("Never", "OnFailure")
+    launcher = _role(dice, _pod(dice, runs=True), often)
+    worker = _role(dice, _pod(dice, runs=False), often if version in MANAGERS else ("Always",))
+    spec["mpiReplicaSpecs"] = {
+        "Launcher": launcher,
+        "Worker": {**worker, "replicas": dice.randint(1, 9)},
+    }
+    if version in MANAGERS:
+        managed = {"managedBy": (MANAGERS[version], "kueue.x-k8s.io/multikueue")}
+        spec["runPolicy"] = _some(dice, {**POLICY, **managed})
+    return file(version, **spec)
+
+
+@pytest.mark.parametrize("start", range(0, 10_000, 1_000))
+def test_of_10000_jobs_none_loses_what_both_versions_can_say(start):
+    for seed in range(start, start + 1_000):
+        dice = Random(seed)
+        source, to = dice.choice(list(Version)), dice.choice(list(Version))
+        written = _drawn(dice, source)
+        there = converted(written, to)
+        assert isinstance(there, Converted), (seed, there)
+        both = {name for name, those in SAYABLE.items() if {source, to} <= those}
+        lost = {line.partition(":")[0] for line in there.lost} & both
+        back = converted(there.manifest, source)
+        assert (seed, lost, back) == (seed, set(), Converted(written))

@@ -16,12 +16,33 @@ from mpijob.core import options
 from mpijob.core.job import Manifest, MPIJob, Rejected, Replica
 from mpijob.core.version import Version
 
+#: `backoffLimit` of a batch/v1 Job that does not say.
+_KUBERNETES_RETRIES = 6
 _METADATA = ("name", "generateName", "namespace", "labels", "annotations")
+
+
+def _pod(replica: Replica) -> Manifest:
+    """Return a template as it is meant: its own word on starting again never counts."""
+    spec = {k: v for k, v in replica.template["spec"].items() if k != "restartPolicy"}
+    return {**replica.template, "spec": spec}
+
+
+def _retries(job: MPIJob) -> int:
+    """Return how often a launcher is tried again, which Kubernetes says where the job does not."""
+    limit = job.run_policy.backoff_limit
+    return _KUBERNETES_RETRIES if limit is None else limit
+
+
+def _manager(job: MPIJob) -> str | None:
+    """Return who looks after a job: None for the operator, by whichever name its version has."""
+    named = job.run_policy.managed_by
+    return None if named in job.ways.managers[:1] else named
+
 
 #: What a job means, in words, and where that stands.
 _MEANINGS: Mapping[str, Callable[[MPIJob], object]] = {
-    "the launcher's pod": lambda job: job.launcher.template,
-    "the workers' pods": lambda job: job.worker and job.worker.template,
+    "the launcher's pod": lambda job: _pod(job.launcher),
+    "the workers' pods": lambda job: job.worker and _pod(job.worker),
     "how many workers": lambda job: job.worker_count,
     "when the launcher starts again": lambda job: job.launcher.restart_policy.value,
     "when workers start again": lambda job: job.worker and job.worker.restart_policy.value,
@@ -30,10 +51,10 @@ _MEANINGS: Mapping[str, Callable[[MPIJob], object]] = {
     "which pods go at the end": lambda job: job.run_policy.clean_pods.value,
     "the time to live": lambda job: job.run_policy.ttl_s,
     "the deadline": lambda job: job.run_policy.active_deadline_s,
-    "how often it is tried again": lambda job: job.run_policy.backoff_limit,
+    "how often it is tried again": _retries,
     "gang scheduling": lambda job: job.run_policy.scheduling,
     "whether it is suspended": lambda job: job.run_policy.suspended,
-    "who looks after it": lambda job: job.run_policy.managed_by,
+    "who looks after it": _manager,
     "where the ssh keys are": lambda job: job.ssh_auth_mount_path,
     "when the launcher starts": lambda job: job.launcher_start.value,
     "the MPI implementation": lambda job: job.flavour.value,
@@ -189,7 +210,8 @@ def _run_policy(job: MPIJob, to: Version) -> Manifest:
         cleanPodPolicy=policy.clean_pods.value,
         ttlSecondsAfterFinished=policy.ttl_s,
         activeDeadlineSeconds=policy.active_deadline_s,
-        backoffLimit=policy.backoff_limit,
+        # v1 tries once where nothing is said, unless the launcher starts again on failure.
+        backoffLimit=_retries(job) if to is Version.V1 else policy.backoff_limit,
         schedulingPolicy=gang
         and _said(
             minAvailable=gang.min_available,

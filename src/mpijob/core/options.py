@@ -5,6 +5,8 @@ There are no new spec fields, since mpi-operator's CRD and typed clients would d
 
 from collections.abc import Mapping
 
+from mpijob.core.version import Version
+
 PREFIX = "mpijob.dev/"
 
 #: "false" lets the launcher start without waiting for its workers' sshd.
@@ -44,6 +46,18 @@ ALL = {
     ENVIRONMENT: "Which of the launcher's variables ssh hands on to ranks: “all”, “none” or names.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
     SERVICE_MESH: "“true” lets Istio and Linkerd put their proxies into the job's pods.",
+}
+
+_SWITCH = ("true", "false")
+#: What options may say that have a choice; the others have words of their own.
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    WAIT_FOR_WORKERS: _SWITCH,
+    ELASTIC: _SWITCH,
+    SHARED_MEMORY: _SWITCH,
+    SERVICE_MESH: _SWITCH,
+    TRANSPORT: ("ssh", "exec"),
+    MPI_IMPLEMENTATION: ("OpenMPI", "Intel", "MPICH"),
+    WRITTEN_IN: tuple(version.value for version in Version),
 }
 
 

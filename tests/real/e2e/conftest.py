@@ -17,6 +17,8 @@ from harness.unavailable import Unavailable
 
 _HERE = Path(__file__).parent / "images"
 _EXAMPLE = TOP / "examples" / "debian" / "Containerfile"
+_BENCHMARK = TOP / "examples" / "benchmark"
+_PROGRAM = Path("scripts/tf_cnn_benchmarks/tf_cnn_benchmarks.py")
 _SITE = pytest.StashKey[Site]()
 
 
@@ -32,6 +34,9 @@ RECIPES = {
     # An image that sets ssh up itself.
     "sshd-12": Recipe(_EXAMPLE, "debian:12"),
     "sshd-13": Recipe(_EXAMPLE, "debian:13"),
+    "tensorflow-benchmarks": Recipe(
+        _BENCHMARK / "Containerfile", files={str(_PROGRAM): _BENCHMARK / _PROGRAM}
+    ),
     "locked-root": _kind("locked-root", "openmpi-5"),
 }
 

@@ -130,7 +130,7 @@ class Site:
         """Create jobs."""
         with self.api() as api:
             for manifest in manifests:
-                api.create(_JOBS.format(space), manifest)
+                api.create(f"/apis/{manifest['apiVersion']}/namespaces/{space}/mpijobs", manifest)
 
     def ended(self, space: str, name: str, limit_s: int = _END_LIMIT_S) -> Run:
         """Return what became of a job, once it has ended.

@@ -122,5 +122,6 @@ def _option_findings(draft: Draft) -> Iterator[Finding]:
         field = f"metadata.annotations[{key}]"
         if key not in options.ALL:
             yield warning(field, "there is no such option", did_you_mean(key, options.ALL))
-        elif key != options.SSH_SETUP and value not in ("true", "false"):
-            yield warning(field, f'"{value}" says nothing: "true" or "false"')
+        elif value not in (choice := options.CHOICES.get(key, (value,))):
+            words = " or ".join(f'"{word}"' for word in choice)
+            yield warning(field, f'"{value}" says nothing: {words}')
