@@ -80,11 +80,27 @@ def test_there_and_back_is_the_file_as_it_was(source, to):
 
 
 def _whoever(job):
-    """A job as it is meant, whoever it is: Kubernetes tries six times where a job does not say."""
+    """A job as it is meant, whoever it is.
+
+    Kubernetes tries six times where a job does not say; a template's own `restartPolicy` is no
+    word of a job's.
+    """
     policy = job.run_policy
     tries = 6 if policy.backoff_limit is None else policy.backoff_limit
     nobody = Identity(Key("", ""), "", "")
-    return replace(job, identity=nobody, run_policy=replace(policy, backoff_limit=tries))
+    return replace(
+        job,
+        identity=nobody,
+        run_policy=replace(policy, backoff_limit=tries),
+        launcher=_role_meant(job.launcher),
+        worker=job.worker and _role_meant(job.worker),
+    )
+
+
+def _role_meant(replica):
+    spec = {**replica.template["spec"]}
+    spec.pop("restartPolicy", None)
+    return replace(replica, template={**replica.template, "spec": spec})
 
 
 @given(files, st.sampled_from(Version))
