@@ -72,6 +72,18 @@ class Process:
                 raise Broken(f"{self.name} ended by itself:\n{self.last_lines()}")
         raise Broken(f"{self.name} is not ready after {limit_s:.0f} s:\n{self.last_lines()}")
 
+    def ended(self, limit_s: float = 60) -> int:
+        """Wait until the process has ended by itself, and return its exit code.
+
+        Raises:
+            Broken: It had not after `limit_s` seconds.
+        """
+        try:
+            return self._popen.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            told = f"{self.name} goes on after {limit_s:.0f} s:\n{self.last_lines()}"
+            raise Broken(told) from None
+
     def last_lines(self, count: int = 15) -> str:
         """Return the end of what the process wrote."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
