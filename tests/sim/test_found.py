@@ -10,7 +10,7 @@ from mpijob.core.plan import Confirm, Create, Kind
 from mpijob.core.policy import gang
 from mpijob.core.reconcile import reconcile
 from mpijob.core.report import next_status
-from mpijob.core.status import Condition, ConditionType, JobStatus
+from mpijob.core.status import Condition, ConditionType, JobStatus, ReplicaCount
 from mpijob.core.transport import Setup
 from mpijob.testing.worlds import (
     CONFIG,
@@ -92,3 +92,21 @@ def test_a_held_launcher_goes_on_only_once_its_pod_has_been_stopped():
     world = running(job(), launcher=launcher(suspended=True))
     world = replace(world, job=replace(world.job, status=next_status(world, NOON)))
     assert reconcile(world, NOON, CONFIG).steps == ()
+
+
+def test_new_workers_do_not_stand_in_for_one_that_is_lost():
+    # Seed 703131: a job of 2 was scaled up, and lost worker 0 before it was told of the new ones.
+    # As many ran as before, so nobody missed it; its launcher's ranks waited for it for ever.
+    status = replace(
+        true(ConditionType.CREATED, ConditionType.RUNNING), worker=ReplicaCount(active=2)
+    )
+    world = running(job(3, status=status), workers=(worker(1), worker(2)))
+    assert next_status(world, NOON).restarts == 1
+
+
+def test_new_workers_that_are_not_there_yet_are_not_missed():
+    status = replace(
+        true(ConditionType.CREATED, ConditionType.RUNNING), worker=ReplicaCount(active=2)
+    )
+    world = running(job(3, status=status), workers=(worker(0), worker(1)))
+    assert next_status(world, NOON).restarts == 0

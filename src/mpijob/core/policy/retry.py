@@ -61,25 +61,27 @@ def losses(job: MPIJob, observed: Observed) -> tuple[Failure, ...]:
     leaving = sorted((pod for pod in wanted if pod.deleting), key=lambda pod: pod.name)
     if leaving:
         return tuple(Failure(pod.name, pod.uid, DELETED, node=pod.node) for pod in leaving)
-    if len(wanted) == job.worker_count or not _had_them_all(job, observed):
-        return ()
     there = {pod.name for pod in wanted}
     every = names.workers(job.name, job.worker_count)
-    return tuple(Failure(name, "", DELETED) for name in every if name not in there)
+    missing = [name for name in every if name not in there]
+    if not missing or not _had(job, observed, every[missing[0]]):
+        return ()
+    return tuple(Failure(name, "", DELETED) for name in missing)
 
 
-def _had_them_all(job: MPIJob, observed: Observed) -> bool:
-    """Say whether a launcher that runs began with workers that are missing now.
+def _had(job: MPIJob, observed: Observed, first: int) -> bool:
+    """Say whether a launcher that runs began with workers that are missing now, `first` the first.
 
     It does not start before they are there. But a job that runs may have been asked for more since,
-    and then it was told to run with as many as there are now.
+    and then it was told to run with as many as there are now. Those that come last are the new
+    ones: one of the first that is missing was had, however many newer ones run.
     """
     if not job.status.is_true(ConditionType.RUNNING):
         return True
     told = job.status.worker.active if job.status.worker else 0
     own = [pod.phase for pod in observed.workers if pod.owner_uid == job.uid]
     ran = own.count(PodPhase.RUNNING) + own.count(PodPhase.SUCCEEDED)
-    return ran < min(told, job.worker_count)
+    return min(ran, first) < min(told, job.worker_count)
 
 
 def _launcher_runs(observed: Observed) -> bool:
