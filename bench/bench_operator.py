@@ -4,36 +4,23 @@ import asyncio
 import sys
 from functools import cache
 from pathlib import Path
+from statistics import mean
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "real"))
 
-from measure import SETTINGS, UNTIL_DONE, benchmark
+from measure import SETTINGS, benchmark
 from scale import load
-from scale.arena import Arena, Contestant, arena, cpu_s
+from scale.arena import Contestant, contestants, cpu_s, the_arena
 from scale.contest import Contest, Figures, contest, while_there
-from scale.future import future
 from scale.server import Server
 
 WORKERS = 4
 
 
 @cache
-def _arena() -> Arena:
-    return UNTIL_DONE.enter_context(arena())
-
-
-def _contestants(*workers: int) -> list[Contestant]:
-    """Return ours, the floor for jobs with so many workers, and who else was asked for."""
-    futures = {f"{n}": asyncio.run(future(load.manifest("any", n))) for n in workers}
-    here = _arena()
-    others = [here.other(SETTINGS.other)] if SETTINGS.other else []
-    return [here.ours(), here.floor(futures), *others]
-
-
-@cache
 def _succeeded(jobs: int) -> Contest:
     """Return the rounds in which so many jobs of 4 workers come at once, and all succeed."""
-    here, asked = _arena(), [load.manifest(f"job-{number}", WORKERS) for number in range(jobs)]
+    here, asked = the_arena(), [load.manifest(f"job-{number}", WORKERS) for number in range(jobs)]
 
     async def one(contestant: Contestant, name: str) -> Figures:
         with here.namespace(name) as namespace, here.looked_after(contestant) as process:
@@ -44,17 +31,20 @@ def _succeeded(jobs: int) -> Contest:
                 await while_there(process, load.until_tidy(server, namespace))
             spent_s = cpu_s(process) - spent_s
         requests = here.requests(contestant.agent, since)
+        spreads_s = here.spreads_s(namespace, since)
         return {
             "s": took_s,
             "cpu ms a job": spent_s * 1000 / jobs,
             "status writes a job": requests["patch", "mpijobs/status"] / jobs
             + requests["update", "mpijobs/status"] / jobs,
+            # Three, and where its pods do not begin together one more for each second of it.
+            "allowed a job": mean(3 + (s if s > 1 else 0) for s in spreads_s.values()),
             "events a job": requests["create", "events"] / jobs,
             "requests a job": sum(requests.values()) / jobs,
         }
 
     name = f"operator/{jobs}x{WORKERS}"
-    return asyncio.run(contest(name, _contestants(WORKERS), SETTINGS.rounds, one))
+    return asyncio.run(contest(name, contestants(WORKERS), SETTINGS.rounds, one))
 
 
 def _both(held: Contest, figure: str) -> tuple[float, float]:
@@ -69,17 +59,17 @@ def _both(held: Contest, figure: str) -> tuple[float, float]:
 )
 def workers_created() -> tuple[float, float]:
     """Measure how soon one job has its 500 workers."""
-    here, job = _arena(), load.manifest("large", 500)
+    here, job = the_arena(), load.manifest("large", 500)
 
     async def one(contestant: Contestant, name: str) -> Figures:
         with here.namespace(name) as namespace, here.looked_after(contestant) as process:
             spent_s = cpu_s(process)
             async with Server(here.kubeconfig, "load") as server:
-                all_there = load.until_workers(server, namespace, job, 500)
+                all_there = load.until_workers(server, namespace, job)
                 took_s = await while_there(process, all_there)
             return {"s": took_s, "cpu s": cpu_s(process) - spent_s}
 
-    held = asyncio.run(contest("operator/1x500", _contestants(500), SETTINGS.rounds, one))
+    held = asyncio.run(contest("operator/1x500", contestants(500), SETTINGS.rounds, one))
     return _both(held, "s")
 
 
@@ -105,10 +95,16 @@ def processor_time() -> tuple[float, float]:
     return _both(_succeeded(100), "cpu ms a job")
 
 
-@benchmark("operator/status-writes", "a job", "at most 3", lambda ours, _: ours <= 3)
+@benchmark(
+    "operator/status-writes",
+    "a job",
+    "at most 3, and 1 for each second in which pods begin",
+    lambda ours, allowed: ours <= allowed,
+)
 def status_writes() -> tuple[float, float]:
-    """Count, in the server's audit log, the writes of a job's status; its pods start at once."""
-    return _both(_succeeded(100), "status writes a job")
+    """Count, in the server's audit log, the writes of a job's status, beside what is promised."""
+    held = _succeeded(100)
+    return held.median("ours", "status writes a job"), held.median("ours", "allowed a job")
 
 
 @benchmark("operator/events", "a job", "at most 4", lambda ours, _: ours <= 4)

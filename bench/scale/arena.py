@@ -1,12 +1,16 @@
 """A real control plane with fake nodes, and those who look after its jobs: one at a time."""
 
+import asyncio
 import os
+import re
 import shlex
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -17,8 +21,10 @@ from harness.api import Api
 from harness.control_plane import ControlPlane
 from harness.fake_nodes import fake_nodes
 from harness.processes import Process
+from measure import SETTINGS, UNTIL_DONE
 from mpijob.api.crd import definition
-from scale.future import Future
+from scale import load
+from scale.future import Future, future
 
 BENCH = Path(__file__).resolve().parents[1]
 FAKE_NODE_COUNT = 20
@@ -73,10 +79,10 @@ class Arena:
         """A client with every right; a new one, since idle connections are closed."""
         return self.cluster.api("bench")
 
-    def ours(self) -> Contestant:
-        """Return the operator of this checkout, with its default flags."""
+    def ours(self, *flags: str) -> Contestant:
+        """Return the operator of this checkout, with its default flags but for `flags`."""
         words = [sys.executable, "-c", "from mpijob.cli import main; main()", "operator"]
-        return Contestant("ours", [*words, "--health-port=0"], "mpi-operator")
+        return Contestant("ours", [*words, "--health-port=0", *flags], "mpi-operator")
 
     def floor(self, futures: dict[str, Future]) -> Contestant:
         """Return the script that knows what will become of jobs labelled so."""
@@ -126,25 +132,44 @@ class Arena:
 
     def requests(self, agent: str, since: int) -> Counter[tuple[str, str]]:
         """Return how often somebody asked since then, by verb and RESOURCE[/SUBRESOURCE]."""
-        counted: Counter[tuple[str, str]] = Counter()
+        return Counter(
+            (row.verb, row.about.what) for row in self._log(since) if row.agent.startswith(agent)
+        )
+
+    def spreads_s(self, namespace: str, since: int) -> dict[str, float]:
+        """Return, of each job, how long (s) after its first pod the last one began."""
+        begun: dict[str, datetime] = {}
+        for row in self._log(since):
+            if (row.about.namespace, row.about.what) == (namespace, "pods/status"):
+                begun.setdefault(row.about.name, row.at)
+        of_job: dict[str, list[datetime]] = defaultdict(list)
+        for pod, at in begun.items():
+            of_job[re.sub(r"-(worker|launcher)-[^-]*$", "", pod)].append(at)
+        return {job: (max(all_) - min(all_)).total_seconds() for job, all_ in of_job.items()}
+
+    def _log(self, since: int) -> Iterator["_Audited"]:
+        """Yield what the server was asked since then."""
         decoder = msgspec.json.Decoder(_Audited)
         with open(self.cluster.audit_log, "rb") as file:
             file.seek(since)
-            for line in file:
-                row = decoder.decode(line)
-                if row.agent.startswith(agent):
-                    about = row.about
-                    counted[row.verb, f"{about.resource}/{about.subresource}".rstrip("/")] += 1
-        return counted
+            yield from map(decoder.decode, file)
 
 
 class _About(msgspec.Struct):
     resource: str = ""
     subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    @property
+    def what(self) -> str:
+        """The resource, with its subresource."""
+        return f"{self.resource}/{self.subresource}".rstrip("/")
 
 
 class _Audited(msgspec.Struct):
     verb: str
+    at: datetime = msgspec.field(name="requestReceivedTimestamp")
     agent: str = msgspec.field(name="userAgent", default="")
     about: _About = msgspec.field(name="objectRef", default_factory=_About)
 
@@ -181,3 +206,17 @@ def memory_mb(process: Process, what: str = "VmRSS") -> float:
         if line.startswith(what):
             return int(line.split()[1]) / 1024
     raise ValueError(f"the kernel tells no {what}")
+
+
+@cache
+def the_arena() -> Arena:
+    """Return the cluster that all benchmarks share, until the last is done."""
+    return UNTIL_DONE.enter_context(arena())
+
+
+def contestants(*workers: int) -> list[Contestant]:
+    """Return ours, the floor for jobs with so many workers, and who else was asked for."""
+    futures = {f"{n}": asyncio.run(future(load.manifest("any", n))) for n in workers}
+    here = the_arena()
+    others = [here.other(SETTINGS.other)] if SETTINGS.other else []
+    return [here.ours(), here.floor(futures), *others]

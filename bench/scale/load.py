@@ -1,8 +1,7 @@
 """The loads: jobs that are made, and the moments at which what was waited for had come."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +16,9 @@ WORKERS = f"{names.JOB_ROLE_LABEL}=worker"
 LIMIT_S = 900
 
 
-def manifest(name: str, workers: int, *, ever: bool = False) -> dict[str, Any]:
+def manifest(
+    name: str, workers: int, *, ever: bool = False, suspended: bool = False
+) -> dict[str, Any]:
     """Return a job whose launcher, on fake nodes, ends at once and well, or never ends."""
     container = {"name": "mpi", "image": "example/mpi:1"}
     lasting = {"annotations": {"fake.mpijob.dev/runs-for": "ever"}} if ever else {}
@@ -28,7 +29,7 @@ def manifest(name: str, workers: int, *, ever: bool = False) -> dict[str, Any]:
         "kind": "MPIJob",
         "metadata": {"name": name, "labels": {"bench": f"{workers}"}},
         "spec": {
-            "runPolicy": {"cleanPodPolicy": "Running"},
+            "runPolicy": {"cleanPodPolicy": "Running", "suspend": suspended},
             "mpiReplicaSpecs": {
                 "Launcher": {"replicas": 1, "template": launcher},
                 "Worker": {"replicas": workers, "template": {"spec": {"containers": [container]}}},
@@ -94,20 +95,25 @@ async def until_all(
     raise AssertionError("a watch ends by raising")
 
 
-async def until_workers(server: Server, namespace: str, job: dict[str, Any], count: int) -> float:
-    """Make a job, and return after how long (s) its workers had been created."""
-    path = PODS.format(namespace)
+async def until_workers(server: Server, namespace: str, job: dict[str, Any]) -> float:
+    """Make a job, and return after how long (s) all its workers had been created."""
+    path, selector = PODS.format(namespace), _workers_of(job)
+    count = job["spec"]["mpiReplicaSpecs"]["Worker"]["replicas"]
     since = await server.version(path)
     created = 0
     began_at = perf_counter()
     async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
         tasks.create_task(post(server, namespace, [job]))
-        workers = server.follow(path, since=since, metadata_only=True, labelSelector=WORKERS)
+        workers = server.follow(path, since=since, metadata_only=True, labelSelector=selector)
         async for line in workers:
             created += _decode(line).type == "ADDED"
             if created == count:
                 return perf_counter() - began_at
     raise AssertionError("a watch ends by raising")
+
+
+def _workers_of(job: dict[str, Any]) -> str:
+    return f"{WORKERS},{names.JOB_NAME_LABEL}={job['metadata']['name']}"
 
 
 async def until_tidy(server: Server, namespace: str) -> None:
@@ -127,13 +133,18 @@ async def until_tidy(server: Server, namespace: str) -> None:
                 return
 
 
-@dataclass
-class Starts:
-    """When small jobs were made, and when their launchers' Jobs came, by the clock (s)."""
+async def small_beside_large(
+    server: Server, namespace: str, large: dict[str, Any], small: Sequence[dict[str, Any]]
+) -> list[float]:
+    """Make a large job, then small ones, one after the other, while its workers come.
 
-    made: dict[str, float] = field(default_factory=dict)
-    came: dict[str, float] = field(default_factory=dict)
-
-    def took(self) -> list[float]:
-        """Return how long each job waited for its launcher."""
-        return [self.came[name] - at for name, at in self.made.items()]
+    Return how long (s) each small one took to have its workers, the longest last.
+    """
+    path = PODS.format(namespace)
+    since = await server.version(path)
+    await post(server, namespace, [large])
+    # It is under way once its first worker is there.
+    first = server.follow(path, since=since, metadata_only=True, labelSelector=_workers_of(large))
+    async with asyncio.timeout(LIMIT_S):
+        await anext(first)
+    return sorted([await until_workers(server, namespace, job) for job in small])

@@ -34,6 +34,14 @@ class _Line(msgspec.Struct):
     object: _Object
 
 
+class _ListMeta(msgspec.Struct):
+    more: str = msgspec.field(name="continue", default="")
+
+
+class _Page(msgspec.Struct):
+    metadata: _ListMeta
+
+
 class Server:
     """One API server and one user of it; used as an async context."""
 
@@ -72,6 +80,15 @@ class Server:
     async def read(self, path: str) -> Any:
         """Return the object or list at `path`."""
         return msgspec.json.decode(await self.ask("GET", path))
+
+    async def read_all(self, path: str) -> None:
+        """Read the collection `path`, page by page."""
+        more = ""
+        while True:
+            page = await self.ask("GET", f"{path}?limit=500&continue={more}")
+            more = msgspec.json.decode(page, type=_Page).metadata.more
+            if not more:
+                return
 
     async def follow(
         self, path: str, *, since: str, metadata_only: bool = False, **query: str

@@ -68,6 +68,17 @@ def test_the_pod_of_a_job_on_a_fake_node_ends_as_its_annotation_says(api, namesp
     assert _ended_as(api.until(jobs, _ended_as)) == end
 
 
+def test_a_namespace_goes_in_which_a_pod_of_a_job_would_run_for_ever(api, namespace):
+    api.create(
+        f"/apis/batch/v1/namespaces/{namespace}/jobs",
+        _job("j", **{"fake.mpijob.dev/runs-for": "ever"}),
+    )
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    api.until(pods, lambda pod: pod["status"]["phase"] == "Running")
+    api.delete(f"/api/v1/namespaces/{namespace}")
+    api.until_gone("/api/v1/namespaces", namespace)
+
+
 def test_a_pod_that_wants_gpus_gets_them_on_a_fake_node_that_has_some(api, namespace):
     pods = f"/api/v1/namespaces/{namespace}/pods"
     limits = {"limits": {"nvidia.com/gpu": "8"}}
