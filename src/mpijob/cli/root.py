@@ -43,6 +43,8 @@ SECTIONS = {
         "mpijob.cli.install": "Put the operator into a cluster, or bring the one that is there to "
         "this version.",
         "mpijob.cli.uninstall": "Take the operator out of a cluster.",
+        "mpijob.cli.migrate": "Show which versions of MPIJob a cluster has, and what is said in "
+        "older ones alone.",
         "mpijob.cli.operator": "Look after the MPIJobs of a cluster, until told to stop.",
     },
     "This machine": {
