@@ -7,7 +7,7 @@ from aiohttp import web
 
 from mpijob.core.plan import Kind, Ref
 from mpijob.kube.logs import KubeLogs
-from mpijob.ports import NotFound, Refused
+from mpijob.ports import NotFound, Refused, Unreachable
 
 POD = Ref(Kind.POD, "team", "pi-worker-0")
 
@@ -43,7 +43,11 @@ def reading(*words, **options):
 ASKED = {
     "the first container": ((), {}, {"container": "mpi"}),
     "another container": (("sidecar",), {}, {"container": "sidecar"}),
-    "as it comes": ((), {"follow": True}, {"container": "mpi", "follow": "true"}),
+    "as it comes": (
+        (),
+        {"follow": True},
+        {"container": "mpi", "follow": "true", "timestamps": "true"},
+    ),
     "the run before": ((), {"previous": True}, {"container": "mpi", "previous": "true"}),
     "the last lines": ((), {"tail_lines": 3}, {"container": "mpi", "tailLines": "3"}),
     "no line": ((), {"tail_lines": 0}, {"container": "mpi", "tailLines": "0"}),
@@ -87,3 +91,94 @@ def test_what_is_not_there_is_not_found(asked, message):
 def test_what_is_refused_is_refused(asked):
     with pytest.raises(Refused, match="no"):
         asked(reading(), answer(RUNS), said(400, "no"))
+
+
+# A log that is followed, through streams that break off.
+
+ENDED = pod({"terminated": {"exitCode": 0}}, "Succeeded")
+
+
+def stamped(*texts, second=0):
+    """Return lines as a kubelet hands them on where it is asked for times."""
+    return "".join(f"2026-01-02T03:04:{second:02}.{n:09}Z {t}\n" for n, t in texts).encode()
+
+
+def breaks_off(text):
+    """Return an answer whose connection is cut once it has said that."""
+
+    async def answer(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(text)
+        request.transport.abort()
+        return response
+
+    return answer
+
+
+A, B, C = (1, "a"), (2, "b"), (3, "c")
+STREAMS = {
+    "cut between two lines": (breaks_off(stamped(A, B)), stamped(A, B, C)),
+    "cut within a line": (breaks_off(stamped(A, B)[:-1]), stamped(A, B, C)),
+    "ended in good order": (web.Response(body=stamped(A)), stamped(A, B, C)),
+    "two lines of one moment": (
+        breaks_off(stamped(A, (2, "b"))),
+        stamped(A, (2, "b"), (2, "c")),
+    ),
+    "told in another order than written": (
+        breaks_off(stamped((2, "a"), (1, "b"))),
+        stamped((2, "a"), (1, "b"), C),
+    ),
+    "cut before a line": (breaks_off(b""), stamped(A, B, C)),
+}
+
+
+@pytest.mark.parametrize(("first", "whole"), STREAMS.values(), ids=STREAMS)
+def test_a_stream_that_breaks_off_is_taken_up_without_a_line_lost_or_told_twice(
+    asked, first, whole
+):
+    second, last = web.Response(body=whole), web.Response(body=whole)
+    text, _ = asked(
+        reading(follow=True), answer(RUNS), first, answer(RUNS), second, answer(ENDED), last
+    )
+    assert text == b"a\nb\nc\n"
+
+
+def test_it_is_taken_up_at_the_second_of_the_last_line(asked):
+    said_so_far, last = breaks_off(stamped(A, second=7)), web.Response(body=stamped(A, second=7))
+    answers = (answer(RUNS), said_so_far, answer(RUNS), last, answer(ENDED), web.Response())
+    _, server = asked(reading(follow=True, tail_lines=1), *answers)
+    assert server.asked[3][2] == {
+        "container": "mpi",
+        "follow": "true",
+        "timestamps": "true",
+        "sinceTime": "2026-01-02T03:04:07Z",
+    }
+
+
+def test_of_a_run_that_was_followed_by_another_the_rest_is_read(asked):
+    again = {**RUNS, "status": {"containerStatuses": [{"name": "mpi", "restartCount": 1}]}}
+    answers = (web.Response(body=stamped(A)), answer(again), web.Response(body=stamped(A, B)))
+    text, server = asked(reading(follow=True), answer(RUNS), *answers)
+    assert (text, server.asked[-1][2].get("previous")) == (b"a\nb\n", "true")
+
+
+def test_what_a_pod_wrote_that_is_gone_is_no_fault(asked):
+    gone = {"kind": "Status", "code": 404, "details": {"name": POD.name}}
+    missing = web.json_response(gone, status=404)
+    text, _ = asked(reading(follow=True), answer(RUNS), web.Response(body=stamped(A)), missing)
+    assert text == b"a\n"
+
+
+def test_a_node_that_has_just_come_back_and_knows_no_pod_is_asked_again(asked):
+    unknown = {"kind": "Status", "code": 404, "details": {"name": POD.name}}
+    cut, missing = breaks_off(stamped(A)), web.json_response(unknown, status=404)
+    rest, last = web.Response(body=stamped(A, B)), web.Response(body=stamped(A, B))
+    answers = (cut, answer(RUNS), missing, answer(RUNS), rest, answer(ENDED), last)
+    text, _ = asked(reading(follow=True), answer(RUNS), *answers)
+    assert text == b"a\nb\n"
+
+
+def test_a_log_that_cannot_be_read_at_first_is_no_log(asked):
+    with pytest.raises(Unreachable, match="refused"):
+        asked(reading(follow=True), answer(RUNS), said(502, "connection refused"))

@@ -7,14 +7,13 @@ import msgspec
 
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
+from mpijob.kube import followed_log
 from mpijob.kube.client import Client
+from mpijob.kube.followed_log import SILENCE_S, Run, state_of
 from mpijob.kube.resources import Paths
 from mpijob.kube.watch import Watch
 from mpijob.ports import ChangeType, NotFound, Refused
 
-#: A container may be silent for as long as it likes; a connection that is dead for so long (s) is
-#: given up.
-_SILENCE_S = 6 * 3600.0
 _ENDED = ("Succeeded", "Failed")
 
 
@@ -39,16 +38,22 @@ class KubeLogs:
         Raises NotFound where there is no such pod, container or run; Unreachable, Refused.
         """
         path = Paths().object(pod)
-        known = msgspec.json.decode(await self._client.request("GET", path), type=dict[str, Any])
+        known: Manifest = msgspec.json.decode(
+            await self._client.request("GET", path), type=dict[str, Any]
+        )
         name = container or known["spec"]["containers"][0]["name"]
         if follow and not _has_begun(known, name):
-            await self._begun(pod, name)
-        query = {"container": name}
-        query |= {"follow": "true"} if follow else {}
-        query |= {"previous": "true"} if previous else {}
+            known = await self._begun(pod, name)
+        query = {"previous": "true"} if previous else {}
         query |= {"tailLines": str(tail_lines)} if tail_lines is not None else {}
         try:
-            async with self._client.stream(f"{path}/log", query, idle_s=_SILENCE_S) as pieces:
+            if follow and not previous:
+                run = Run(path, name, state_of(known, name)[0])
+                async for piece in followed_log.follow(self._client, run, query):
+                    yield piece
+                return
+            query = {"container": name, **query}
+            async with self._client.stream(f"{path}/log", query, idle_s=SILENCE_S) as pieces:
                 async for piece in pieces:
                     yield piece
         except Refused as refusal:
@@ -56,8 +61,8 @@ class KubeLogs:
                 raise NotFound(str(refusal)) from refusal
             raise
 
-    async def _begun(self, pod: Ref, container: str) -> None:
-        """Return once a container has run, or never will. Raises NotFound where the pod goes."""
+    async def _begun(self, pod: Ref, container: str) -> Manifest:
+        """Return the pod once a container has run, or never will. Raises NotFound where it goes."""
         path = Paths(namespace=pod.namespace).collection(Kind.POD)
         query = {"fieldSelector": f"metadata.name={pod.name}"}
         async for change in Watch(self._client, path, query, is_patient=False).changes():
@@ -66,7 +71,8 @@ class KubeLogs:
             if isinstance(change.manifest, bytes):
                 told = msgspec.json.decode(change.manifest, type=dict[str, Any])
                 if _has_begun(told, container):
-                    return
+                    return told
+        raise NotFound(f"pod {pod.namespace}/{pod.name} is watched no more")
 
 
 #: What the server says of a run, a container or a log that is not there; none of it is a 404.
