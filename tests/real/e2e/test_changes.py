@@ -15,13 +15,13 @@ _JOB, _ROLE = "training.kubeflow.org/job-name", "training.kubeflow.org/job-role"
 #: Ranks say where they run, and stay until they are told to end.
 _STAY = ("mpirun", "sh", "-c", "hostname; until [ -e /told/paused ]; do sleep 0.2; done")
 _SCALES = (1, 3, 2)
-#: Says which hosts there are whenever that changes; told to end, runs a rank on each.
+#: Long enough for a machine on which much else runs.
+_LIMIT_S = 300
+#: Says which hosts there are, again and again; told to end, runs a rank on each.
 _LOOK = """
 until [ -e /told/scaled ]; do
-    hosts=$(/etc/mpi/discover_hosts.sh | sed 's/[.].*//' | tr '\\n' ' ')
-    [ "$hosts" = "$told" ] || echo "there are $hosts"
-    told=$hosts
-    sleep 0.2
+    echo "there are $(/etc/mpi/discover_hosts.sh | sed 's/[.].*//' | tr '\\n' ' ')"
+    sleep 0.5
 done
 exec mpirun hostname
 """
@@ -39,7 +39,7 @@ def _is_suspended(found):
 def _launcher_log(api, space, name):
     """Yield what a job's launcher writes, from when it runs."""
     query = {"labelSelector": f"{_JOB}={name},{_ROLE}=launcher"}
-    found = api.until(_PODS.format(space), _runs, **query)
+    found = api.until(_PODS.format(space), _runs, limit_s=_LIMIT_S, **query)
     path = f"{_PODS.format(space)}/{found['metadata']['name']}/log"
     yield from api.lines(path, follow="true", container="mpi")
 
@@ -106,7 +106,7 @@ def paused(site, space, submitted, told):
         first = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in items}
         site.mpijob("suspend", "paused", "--cluster", "-n", space)
         for pod in first:
-            api.until_gone(_PODS.format(space), pod)
+            api.until_gone(_PODS.format(space), pod, limit_s=_LIMIT_S)
     (told / "paused").touch()
     site.mpijob("resume", "paused", "--cluster", "-n", space)
     return first, site.ended(space, "paused")
@@ -159,7 +159,8 @@ def _until_told(api, space, count):
         rows = config["data"]["discover_hosts.sh"].splitlines()[1:]
         return [row.split()[1].partition(".")[0] for row in rows] == _workers("scaled", count)
 
-    api.until(_CONFIGS.format(space), is_so, fieldSelector="metadata.name=scaled-config")
+    named = {"fieldSelector": "metadata.name=scaled-config"}
+    api.until(_CONFIGS.format(space), is_so, limit_s=_LIMIT_S, **named)
 
 
 def test_a_launcher_stays_while_workers_come_and_go(scaled):

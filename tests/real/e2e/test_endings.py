@@ -63,6 +63,10 @@ def _finished(found):
     return bool({"Succeeded", "Failed"} & _conditions(found).keys())
 
 
+def _has_succeeded(pod):
+    return pod["status"].get("phase") == "Succeeded"
+
+
 def _pods(api, space, name):
     """Return how many pods a job has, by their role."""
     found = api.read(_PODS.format(space), labelSelector=f"{_JOB}={name}")["items"]
@@ -97,7 +101,7 @@ def ends(site, images, space, told):
     with site.api() as api:
         path = _PODS.format(space)
         named = {"fieldSelector": "metadata.name=ended-worker-1"}
-        api.until(path, lambda pod: pod["status"].get("phase") == "Succeeded", **named)
+        api.until(path, _has_succeeded, limit_s=300, **named)
         (told / "to-end").touch()
         names = [*CASES, "ended", "late", "brief", "ours"]
         return {
