@@ -31,9 +31,11 @@ RECIPES = {
     **OWN,
     "two-packages": _kind("two-packages", "debian:12-slim"),
     "user": _kind("user", "openmpi-5"),
-    # An image that sets ssh up itself.
-    "sshd-12": Recipe(_EXAMPLE, "debian:12"),
+    # Images that set ssh up themselves: our example, and what a manual has users write.
     "sshd-13": Recipe(_EXAMPLE, "debian:13"),
+    "manual-11": _kind("manual", "debian:11"),
+    "manual-12": _kind("manual", "debian:12"),
+    "manual-13": _kind("manual", "debian:13"),
     "tensorflow-benchmarks": Recipe(
         _BENCHMARK / "Containerfile", files={str(_PROGRAM): _BENCHMARK / _PROGRAM}
     ),

@@ -1,7 +1,8 @@
 """A computing centre's manual for MPIJobs: an image that sets ssh up, and a manifest to fill in.
 
-Both are examples/debian's, which the images are built from as they stand. What the manifest asks of
-a node, no node of a test has; that alone is made smaller.
+The manifest is examples/debian's as it stands, and so is one of the images; the others are made of
+what such a manual has its users write, on three of Debian's releases. What the manifest asks of a
+node, no node of a test has; that alone is made smaller.
 """
 
 import subprocess
@@ -22,7 +23,7 @@ _BLIND = "blind"
 #: By image: whether the worker starts sshd itself, or leaves that to mpijob.
 CASES = {
     f"{image}-{manner}": (image, command)
-    for image in ("sshd-12", "sshd-13")
+    for image in ("sshd-13", "manual-11", "manual-12", "manual-13")
     for manner, command in (("own", _SSHD), ("left", None))
 }
 _WAITS = "until [ -e /attempts/3 ]; do sleep 0.2; done; exec /usr/sbin/sshd -De"
@@ -70,7 +71,7 @@ def attempts(site, space):
 @pytest.fixture(scope="module")
 def runs(site, images, space, attempts):
     filled = [_filled(name, images[image], command) for name, (image, command) in CASES.items()]
-    return site.run(space, *filled, _blind(images["sshd-12"], attempts))
+    return site.run(space, *filled, _blind(images["manual-12"], attempts))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -82,7 +83,7 @@ def test_each_worker_runs_one_rank(runs, name):
 
 
 def test_the_keys_lie_where_the_manifest_says(runs):
-    spec = runs["sshd-12-own"].role("launcher")[0]["spec"]
+    spec = runs["manual-12-own"].role("launcher")[0]["spec"]
     (mount,) = (row for row in spec["containers"][0]["volumeMounts"] if row["name"] == "ssh-auth")
     (volume,) = (row for row in spec["volumes"] if row["name"] == "ssh-auth")
     shown = sorted(item["path"] for item in volume["secret"]["items"])

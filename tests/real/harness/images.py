@@ -13,13 +13,10 @@ from harness.registry import PACKAGES
 _POLICY = {"default": [{"type": "insecureAcceptAnything"}]}
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _BUILD_LIMIT_S = 1800
-_RELEASES = {"12": "bookworm", "13": "trixie"}
-# As Debian's public slim images are: no documentation, /usr merged from the start (a package that
-# merges it later brings Perl), and no file of apt's kept.
+_RELEASES = {"11": "bullseye", "12": "bookworm", "13": "trixie"}
+# As Debian's public slim images are: no documentation, and no file of apt's kept.
 _SLIM = (
     "--variant=minbase",
-    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-    "--include=usr-is-merged",
     "--skip=cleanup/apt",
     "--dpkgopt=force-unsafe-io",
     "--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -28,6 +25,10 @@ _SLIM = (
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     "--dpkgopt=path-exclude=/usr/share/man/*",
 )
+# They have /usr merged from the start, since a package that merges it later brings Perl. Older ones
+# leave it as it was.
+_MERGED = ("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", "--include=usr-is-merged")
+_UNMERGED = ("bullseye",)
 _APT = """Acquire::Languages "none";
 Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
@@ -110,7 +111,8 @@ class Builder:
         settings.write_text(_APT)
         upload = f"--customize-hook=upload {settings} /etc/apt/apt.conf.d/docker-clean"
         emptied = '--customize-hook=cd "$1" && rm -rf var/cache/apt/* var/lib/apt/lists/*'
-        words = [*_SLIM, upload, emptied, release, str(tar)]
+        merged = () if release in _UNMERGED else _MERGED
+        words = [*_SLIM, *merged, upload, emptied, release, str(tar)]
         self._run(str(self._packages.program("mmdebstrap")), *words)
         container = self._buildah("from", "scratch").strip()
         try:
