@@ -1,5 +1,6 @@
 """Jobs on real nodes that are changed: held and let go, and given more workers or fewer."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -145,9 +146,14 @@ def scaled(site, space, submitted, told):
         lines = _launcher_log(api, space, "scaled")
         for count in _SCALES:
             site.mpijob("scale", "scaled", f"--replicas={count}", "--cluster", "-n", space)
+            scaled_at = time.monotonic()
             _until_told(api, space, count)
+            told_at = time.monotonic()
             there = f"there are {' '.join(_workers('scaled', count))}"
             next(line for line in lines if line.strip() == there)
+            inside_at = time.monotonic()
+            after = f"after {told_at - scaled_at:.1f} s, inside after {inside_at - scaled_at:.1f} s"
+            print(f"{count} workers are told of {after}")  # noqa: T201
     (told / "scaled").touch()
     return site.ended(space, "scaled")
 
