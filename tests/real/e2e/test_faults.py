@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import faults
-from harness.manifests import job, user
+from harness.manifests import HOSTNAME, job, user
+from harness.node_settings import DOMAIN
 from harness.recipes import OWN, Pantry
 from harness.shape import Shape
 from harness.site import Site
@@ -62,10 +63,11 @@ def _node(api, space, pod):
 def site(session_folder):
     """A site that is nobody else's."""
     try:
-        made = Pantry(OWN).provided(("operator", "openmpi-5"))
+        made = Pantry(OWN).provided(("operator", "kubectl-delivery", "openmpi-5"))
         with shared(session_folder / "faults", Shape(node_count=2)) as cluster:
             there = Site(cluster, made)
-            there.install(session_folder / "faults")
+            # Said on purpose, though it is what nodes take it for anyway.
+            there.install(session_folder / "faults", f"--cluster-domain={DOMAIN}")
             yield there
     except Unavailable as lacking:
         pytest.skip(f"no nodes to do anything to: {lacking}")
@@ -89,7 +91,7 @@ def runs(site, space):
         job("killed", five, *_STAY, **both),
         job("kubelet", five, *_STAY, launcher=_PERSON, worker=_on(node)),
     ]
-    site.submit(space, *manifests)
+    site.submit(space, *manifests, job("domain", five, *HOSTNAME, runLauncherAsWorker=True, **both))
 
     def strike(name, act):
         with site.api() as api:
@@ -104,7 +106,7 @@ def runs(site, space):
     # Each as soon as its ranks run: they stay for a while only.
     with ThreadPoolExecutor(len(acts)) as beside:
         list(beside.map(strike, acts.keys(), acts.values()))
-    return {name: site.ended(space, name) for name in acts}
+    return {name: site.ended(space, name) for name in (*acts, "domain")}
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +163,17 @@ def test_a_job_that_lost_a_worker_starts_anew_once(runs, name, count):
     assert (run.job["status"]["restarts"], [row["restartCount"] for row in launchers]) == (
         count,
         [0],
+    )
+
+
+def test_with_a_cluster_domain_a_launcher_runs_a_rank_too(site, space, runs):
+    with site.api() as api:
+        config = api.read(f"/api/v1/namespaces/{space}/configmaps/domain-config")
+    named = [row.split()[0] for row in config["data"]["hostfile"].splitlines()]
+    hosts = ["domain-launcher", "domain-worker-0", "domain-worker-1"]
+    assert (named, runs["domain"].hosts) == (
+        [f"{host}.domain.{space}.svc.{DOMAIN}" for host in hosts],
+        hosts,
     )
 
 

@@ -79,7 +79,7 @@ class Site:
     images: Mapping[str, str]
     _spaces: list[str] = field(default_factory=list)
 
-    def install(self, folder: Path) -> None:
+    def install(self, folder: Path, *flags: str) -> None:
         """Put the operator in, unless another process of the session did. Raises Broken."""
         with locked(folder / "site.lock"), self.api() as api:
             if not api.answers("/apis/kubeflow.org/v2beta1"):
@@ -88,6 +88,7 @@ class Site:
                     f"--image={self.images['operator']}",
                     f"--kubectl-delivery-image={self.images['kubectl-delivery']}",
                     "--wait",
+                    *flags,
                 )
 
     def mpijob(self, *words: str) -> str:
