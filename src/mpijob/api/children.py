@@ -81,6 +81,9 @@ class _Condition(_Wire):
     status: str = ""
     reason: str = ""
     message: str = ""
+
+
+class _JobCondition(_Condition):
     last_transition_time: datetime | None = None
 
 
@@ -102,7 +105,7 @@ class _JobStatus(_Wire):
     failed: int = 0
     start_time: datetime | None = None
     completion_time: datetime | None = None
-    conditions: list[_Condition] | None = None
+    conditions: list[_JobCondition] | None = None
 
 
 class _Job(_Wire):
