@@ -535,6 +535,39 @@ def lists_tell_no_deletion(patch):
     patch.setattr(Cache, "_take", take)
 
 
+def rights_stay_as_they_were(patch):
+    """Let a launcher that starts ranks by exec do so in the workers that it first had."""
+    real = converge.rights
+
+    def rights(job, observed, setup):
+        return (step for step in real(job, observed, setup) if isinstance(step, Create))
+
+    patch.setattr(converge, "rights", rights)
+
+
+def rights_are_not_given(patch):
+    """Say what a launcher may do, and give it to nobody."""
+    real = converge.rights
+
+    def rights(job, observed, setup):
+        return (
+            step for step in real(job, observed, setup) if step.ref.kind is not Kind.ROLE_BINDING
+        )
+
+    patch.setattr(converge, "rights", rights)
+
+
+def rights_are_left_behind(patch):
+    """Let a job's time to live end without its launcher's rights."""
+    real = converge.everything
+    rights = (Kind.SERVICE_ACCOUNT, Kind.ROLE, Kind.ROLE_BINDING)
+
+    def everything(job, observed):
+        return (step for step in real(job, observed) if step.ref.kind not in rights)
+
+    patch.setattr(converge, "everything", everything)
+
+
 MISTAKES = {
     status_last: 5,
     time_stamped: 0,
@@ -546,7 +579,7 @@ MISTAKES = {
     no_version: 0,
     no_uid: 0,
     sleeps_in: 2,
-    suspends_late: 60,
+    suspends_late: 68,
     patient_only_at_first: 4,
     starts_blind: 0,
     gang_of_all: 0,
@@ -566,7 +599,7 @@ MISTAKES = {
     restarts_for_ever: 5,
     replaces_under_the_launcher: 68,
     cleans_all: 0,
-    cleans_the_running_alone: 265,
+    cleans_the_running_alone: 551,
     an_end_is_open: 0,
     works_for_others: 48,
     invalid_for_good: 8,
@@ -580,6 +613,9 @@ MISTAKES = {
     never_asks_again: 1,
     times_go_back: 39,
     lists_tell_no_deletion: 132,
+    rights_stay_as_they_were: 79,
+    rights_are_not_given: 63,
+    rights_are_left_behind: 55,
 }
 
 

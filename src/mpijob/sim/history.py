@@ -11,7 +11,9 @@ from random import Random
 from typing import Any, NamedTuple, assert_never
 
 from mpijob.core.config import Config, Gang, Transport
+from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
+from mpijob.core.version import Version
 from mpijob.sim import rest, user
 from mpijob.sim.audit import Broken
 from mpijob.sim.nodes import STRIKES
@@ -49,6 +51,8 @@ _WORLD_FAULTS = (
 )
 #: By how much an operator's clock may be ahead of everybody else's, in seconds.
 _SKEWS_S = (-90, -5, 0, 5, 90)
+#: What brings kubectl to launchers that start ranks by exec, where one may.
+_KUBECTL = "example/kubectl:1"
 #: By how much a fault that has the turn is likelier than its odds.
 _URGENCY = 6
 
@@ -95,8 +99,19 @@ def script(seed: int) -> Script:
     calm_dice = dice.getrandbits(32)
     # Drawn last, since it came last: what a seed tells stays what it was, for the most part.
     weather = setting.weather.joined(Weather.drawn(dice, FAMILIES[-1:]))
+    older = dice.random() < 0.25
+    version = dice.choice((Version.V2BETA1, Version.V1, Version.V1ALPHA2))
+    if older:
+        config = replace(setting.config, kubectl_delivery_image=_KUBECTL)
+        setting = replace(setting, config=config, version=version)
     setting = replace(setting, weather=weather)
+    first = _written(first, setting)
     return Script(seed, setting, first, head_start, turns, calm_dice)
+
+
+def _written(manifest: Manifest, setting: Setting) -> dict[str, Any]:
+    execs = bool(setting.config.kubectl_delivery_image)
+    return user.written(manifest, setting.version, execs=execs)
 
 
 def play(written: Script, practice: Practice | None = None, told: Tell | None = None) -> World:
@@ -163,6 +178,7 @@ def trace_of(written: Script) -> list[str]:
     lines = [
         f"weather: {', '.join(f'{fault} {odds}' for fault, odds in weather.items()) or 'calm'}",
         f"operator: transport {setting.config.transport}, gang {setting.config.gang or 'none'}",
+        f"version: {setting.version}, kubectl {setting.config.kubectl_delivery_image or 'none'}",
         f"program: ends {'well' if setting.ends_well else 'badly'}"
         + ("" if setting.room is None else f"; room for {setting.room} pods"),
         f"job: {json.dumps(written.first['spec'])}",
@@ -202,7 +218,7 @@ def _change_mind(world: World) -> None:
     """Have the user edit the job, delete it, or make one anew under its name."""
     job = world.job
     if job is None:
-        world.submit(user.job(world.dice))
+        world.submit(_written(user.job(world.dice), world.setting))
     elif world.dice.random() < (0.6 if rest.is_over(world) else 0.08):
         world.remove(user.JOB)
     else:

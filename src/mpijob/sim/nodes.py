@@ -6,6 +6,7 @@ what it mounts to be there, its workers to answer; and how the launcher's progra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ from mpijob.cluster.pod_moves import break_down, next_init
 from mpijob.cluster.pods import FAULTS, LIFE, STOP_WELL, SUCCEED, Stage, next_stage
 from mpijob.cluster.refusals import Refused
 from mpijob.cluster.store import ref_of
-from mpijob.core import names
+from mpijob.core import names, options
 from mpijob.core.config import Gang
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.core.policy.gang import PLUGINS_GROUP, VOLCANO_GROUP
+from mpijob.core.transport import Setup
+from mpijob.core.transport.kubexec import DELIVERY_CONTAINER
 from mpijob.core.transport.ssh import WAIT_CONTAINER
 from mpijob.sim import user
 from mpijob.sim.audit import Broken, is_elastic, worker_count
@@ -167,7 +170,7 @@ class Nodes:
         if controller_uid(launcher) != world.job["metadata"]["uid"]:
             return
         inits = pod["spec"].get("initContainers") or ()
-        if any(row["name"].startswith(WAIT_CONTAINER) for row in inits):
+        if any(row["name"].startswith(_WAITING) for row in inits):
             return
         missing = next(self._missing_hosts(), None)
         if missing is not None:
@@ -206,22 +209,38 @@ class Nodes:
     def _is_awaited(self, pod: Manifest) -> bool:
         """Say whether an init container is done: that which waits, once every worker answers."""
         row = next_init(pod)
-        if row is None or not row.name.startswith(WAIT_CONTAINER):
+        if row is None or not row.name.startswith(_WAITING):
             return True
         return next(self._missing_hosts(), None) is None
 
     def _missing_hosts(self) -> Iterator[str]:
-        """Yield the workers in the hostfile that do not answer."""
+        """Yield the workers in the hostfile that the launcher does not reach."""
         store = self._world.store
         config = store.get(Ref(Kind.CONFIG_MAP, user.NAMESPACE, names.config(user.NAME)))
         hostfile: str = config["data"].get(names.HOSTFILE, "") if config is not None else ""
         for line in hostfile.splitlines():
-            name = line.partition(".")[0]
+            name = _HOST_END.split(line, maxsplit=1)[0]
             if names.worker_index(name) is None:
                 continue
             pod = store.get(Ref(Kind.POD, user.NAMESPACE, name))
-            if pod is None or phase(pod) != "Running" or is_deleting(pod):
+            runs = pod is not None and phase(pod) == "Running" and not is_deleting(pod)
+            if not runs or not self._is_allowed(config or {}, name):
                 yield name
+
+    def _is_allowed(self, config: Manifest, host: str) -> bool:
+        """Say whether the launcher may start ranks on a host: by exec it needs a right to."""
+        if (config["metadata"].get("annotations") or {}).get(options.SSH_SETUP) != Setup.EXEC:
+            return True
+        launcher, store = names.launcher(user.NAME), self._world.store
+        role = store.get(Ref(Kind.ROLE, user.NAMESPACE, launcher)) or {}
+        bound = store.get(Ref(Kind.ROLE_BINDING, user.NAMESPACE, launcher)) is not None
+        return bound and any(host in rule["resourceNames"] for rule in role.get("rules", ()))
+
+
+#: The init containers that end once every host is reached.
+_WAITING = (WAIT_CONTAINER, DELIVERY_CONTAINER)
+#: Where a host's name ends in a line of the hostfile.
+_HOST_END = re.compile("[. :]")
 
 
 def _mounted(pod: Manifest) -> Iterator[Ref]:

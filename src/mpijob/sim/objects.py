@@ -32,6 +32,9 @@ def children_of(observed: Observed) -> Iterator[tuple[Kind, Child]]:
         (Kind.SECRET, observed.host_keys),
         (Kind.JOB, observed.launcher),
         (Kind.POD_GROUP, observed.pod_group),
+        (Kind.SERVICE_ACCOUNT, observed.account),
+        (Kind.ROLE, observed.role),
+        (Kind.ROLE_BINDING, observed.role_binding),
         *((Kind.POD, pod) for pod in (*observed.launcher_pods, *observed.workers)),
     )
     for kind, child in single:

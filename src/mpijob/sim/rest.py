@@ -29,6 +29,9 @@ _CHILDREN = (
     Kind.JOB,
     Kind.POD,
     Kind.POD_GROUP,
+    Kind.SERVICE_ACCOUNT,
+    Kind.ROLE,
+    Kind.ROLE_BINDING,
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from mpijob.core import options
 from mpijob.core.job import CleanPodPolicy, Flavour, LauncherStart, Manifest, RestartPolicy
 from mpijob.core.plan import Kind, Ref
+from mpijob.core.version import Version
 
 NAMESPACE = "default"
 NAME = "pi"
@@ -49,6 +50,22 @@ def job(dice: Random) -> dict[str, Any]:
             "mpiReplicaSpecs": roles,
         },
     }
+
+
+#: The fields of v2beta1 that the older versions have as well.
+_OF_OLDER = ("slotsPerWorker", "runPolicy", "mpiReplicaSpecs")
+
+
+def written(manifest: Manifest, version: Version, *, execs: bool) -> dict[str, Any]:
+    """Return a job as one writes it in another version, or for ranks that exec starts."""
+    if version is not Version.V2BETA1:
+        spec = {field: manifest["spec"][field] for field in _OF_OLDER}
+        return {**manifest, "apiVersion": version.api_version, "spec": spec}
+    if not execs:
+        return dict(manifest)
+    metadata = manifest["metadata"]
+    annotations = {**metadata["annotations"], options.TRANSPORT: "exec"}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
 #: Those of v2beta1: with another, a job would be invalid from its first moment to its last.

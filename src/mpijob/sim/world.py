@@ -16,6 +16,7 @@ from mpijob.core import options
 from mpijob.core.config import Config, Transport
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
+from mpijob.core.version import Version
 from mpijob.ports import Change, ChangeType
 from mpijob.sim import user
 from mpijob.sim.audit import Audit
@@ -37,7 +38,7 @@ class Setting:
 
     `ends_well` says how the launcher's program ends once it is calm. `room` is how many pods the
     nodes take at once, None for all. `crash_at` is the count of the step before which the operator
-    crashes, None for none.
+    crashes, None for none. `version` is the one that jobs are written in.
     """
 
     weather: Weather = CALM
@@ -45,6 +46,7 @@ class Setting:
     ends_well: bool = True
     room: int | None = None
     crash_at: int | None = None
+    version: Version = Version.V2BETA1
 
 
 class World:
