@@ -200,14 +200,21 @@ class Operator:
     def list_anew(self, kind: Kind) -> None:
         """Have the watch of a kind break off, and miss what happened until it lists anew.
 
-        What it knew and finds no longer it tells as deleted, as it was last.
+        What it knew and finds no longer it tells as deleted, as it was last. A job is so told at
+        the list's version, as the watch of a real server has it: the operator may know a later one
+        than the watch, by its own writes, and no list tells of those.
         """
         world, feed = self._world, self._world.feeds[kind]
         cursor = self._cursors[kind]
         then = world.store.as_of(kind, world.versions[kind][cursor - 1]) if cursor else {}
         there = world.store.list(kind)
         names = {manifest["metadata"]["name"] for manifest in there}
-        gone = [was for (_, name), was in then.items() if name not in names]
+        at = {"resourceVersion": str(world.store.version)} if kind is Kind.MPI_JOB else {}
+        gone = [
+            {**was, "metadata": {**was["metadata"], **at}}
+            for (_, name), was in then.items()
+            if name not in names
+        ]
         for type_, rows in ((ChangeType.DELETED, gone), (ChangeType.ADDED, there)):
             for manifest in rows:
                 if is_watched(kind, manifest):
