@@ -108,13 +108,15 @@ def runs(site, space, manifests):
 
 
 @pytest.fixture
-def kubectl(site, space, runs):
+def kubectl(site, space, runs, tmp_path_factory):
     """Types a command of kubectl in the namespace of the jobs; returns what it printed."""
+    home = tmp_path_factory.mktemp("home")
 
     def typed(*words):
         return subprocess.run(
             [site.cluster.binaries["kubectl"], "-n", space, *words],
-            env={"KUBECONFIG": site.cluster.kubeconfig},
+            # kubectl keeps what it has discovered in its home.
+            env={"KUBECONFIG": site.cluster.kubeconfig, "HOME": str(home)},
             capture_output=True,
             text=True,
             check=True,
