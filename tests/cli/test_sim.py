@@ -41,9 +41,10 @@ def test_one_history_that_goes_well_says_so():
 
 def test_a_trace_begins_with_what_was_drawn():
     lines = run("--seed", "3", "--trace").output.splitlines()
-    assert [line.partition(":")[0] for line in lines[:4]] == [
+    assert [line.partition(":")[0] for line in lines[:5]] == [
         "weather",
         "operator",
+        "version",
         "program",
         "job",
     ]

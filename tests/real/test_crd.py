@@ -71,14 +71,16 @@ def _jobs_of(path):
 SOUND = {
     str(path.relative_to(ROOT)): _jobs_of(path)
     for path in (*ROOT.glob("tests/parity/data/*.yaml"), *ROOT.glob("examples/*/*.yaml"))
-    if path.name != "invalid-name.yaml"
+    # v1 is served only where it is asked for.
+    if path.name != "invalid-name.yaml" and path.parent.name != "v1"
 }
 
 
 @pytest.mark.parametrize("job", SOUND.values(), ids=SOUND)
 def test_a_sound_job_is_let_in_and_kept_as_it_was_written(api, jobs, job):
     sent = placed(job)
-    stored = api.did(api.ask("POST", jobs, sent, query=ASK_ONLY))
+    path = jobs.replace("kubeflow.org/v2beta1", sent["apiVersion"])
+    stored = api.did(api.ask("POST", path, sent, query=ASK_ONLY))
     assert stored["spec"] == sent["spec"]
 
 

@@ -1,5 +1,6 @@
 """`mpijob sim`: try the operator in simulated clusters with every kind of bad luck."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +22,11 @@ _BATCH = 50
 @click.option("--seeds", type=click.IntRange(1), default=300, show_default=True, help="How many.")
 @click.option("--from", "first", type=int, default=0, show_default=True, help="The first seed.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=lambda: len(os.sched_getaffinity(0)),
+    show_default="one a core",
+    help="Processes.",
 )
 def command(
     seed: int | None,
