@@ -24,7 +24,7 @@ export UV_NO_PROGRESS := 1
 PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
-.PHONY: help setup mpi fmt check quick test mpi-tests real soak sim bench demo lock clean
+.PHONY: help setup mpi fmt check quick test real soak sim bench demo lock clean
 
 include tests/real/cluster.mk
 
@@ -76,18 +76,13 @@ check: setup ## Format, lint, types, contracts, documents.
 quick: check ## check, and every test that needs neither a cluster nor a real MPI.
 	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real" --ignore=tests/docs --ignore=tests/house
 
-# Kubernetes is built once, a quarter of an hour long, beside the tests that do not need it. Where it
-# cannot be built, those that need it say so and are skipped, or in CI fail.
-test: setup ## Everything.
-	@$(HARNESS) build --nodes 2 & building=$$!; \
-	trap 'exit 130' INT TERM; trap 'kill $$building 2> /dev/null || :' EXIT; \
-	$(MAKE) --no-print-directory quick mpi-tests && \
-	{ wait $$building || :; } && $(MAKE) --no-print-directory real
-
-mpi-tests: mpi
+test: quick mpi ## Everything.
 	@$(PYTEST) -n $(WORKERS) -m mpi
+	@$(MAKE) --no-print-directory real
 
+# Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
 real: setup ## The tests on a real Kubernetes, which is built once and brought up here.
+	-@$(HARNESS) build --nodes 2
 	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak" tests/real
 
 soak: setup ## The long runs on a real Kubernetes: faults, scale and drawn requests, from fresh seeds.
