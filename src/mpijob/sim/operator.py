@@ -56,8 +56,8 @@ class Readings:
     """What was read of each version of an object: several watchers are told of the same."""
 
     def __init__(self) -> None:
-        self._children: dict[str, Seen] = {}
-        self._jobs: dict[str, MPIJob | Rejected] = {}
+        self._children: dict[tuple[str, str], Seen] = {}
+        self._jobs: dict[tuple[str, str], MPIJob | Rejected] = {}
 
     def child(self, kind: Kind, manifest: Manifest | bytes) -> Seen:
         """Return the view of a child."""
@@ -81,11 +81,12 @@ class Readings:
         return found
 
 
-def _version(manifest: Manifest | bytes) -> str:
+def _version(manifest: Manifest | bytes) -> tuple[str, str]:
+    """Return what tells an object at one version from all others, also where a list gave it its."""
     if isinstance(manifest, bytes):
         raise TypeError("in a simulated world, objects are mappings")
-    version: str = manifest["metadata"]["resourceVersion"]
-    return version
+    metadata = manifest["metadata"]
+    return metadata["uid"], metadata["resourceVersion"]
 
 
 class SimKeys:
@@ -200,16 +201,16 @@ class Operator:
     def list_anew(self, kind: Kind) -> None:
         """Have the watch of a kind break off, and miss what happened until it lists anew.
 
-        What it knew and finds no longer it tells as deleted, as it was last. A job is so told at
-        the list's version, as the watch of a real server has it: the operator may know a later one
-        than the watch, by its own writes, and no list tells of those.
+        What it knew and finds no longer it tells as deleted, as it was last but at the list's
+        version, as the watch of a real server has it: the operator may know a later one than the
+        watch, by its own writes, and no list tells of those.
         """
         world, feed = self._world, self._world.feeds[kind]
         cursor = self._cursors[kind]
         then = world.store.as_of(kind, world.versions[kind][cursor - 1]) if cursor else {}
         there = world.store.list(kind)
         names = {manifest["metadata"]["name"] for manifest in there}
-        at = {"resourceVersion": str(world.store.version)} if kind is Kind.MPI_JOB else {}
+        at = {"resourceVersion": str(world.store.version)}
         gone = [
             {**was, "metadata": {**was["metadata"], **at}}
             for (_, name), was in then.items()
