@@ -58,6 +58,8 @@ class Nodes:
         self._world = world
         self._stage: dict[str, Stage | None] = {}
         self._lost: dict[str, set[int]] = {}
+        #: The workers that a program knows, by its pod: those of the hostfile when it began.
+        self._begun_with: dict[str, frozenset[int | None]] = {}
 
     def turn(self, share: float) -> None:
         """Let each pod go one stage further, with a probability of `share`."""
@@ -98,8 +100,10 @@ class Nodes:
         if controller_uid(pod) != job["metadata"]["uid"] or index is None:
             return
         for other in world.store.list(Kind.POD):
-            if SUCCEED.applies(other):
-                self._lost.setdefault(other["metadata"]["uid"], set()).add(index)
+            uid = other["metadata"]["uid"]
+            # What came later than the program is in no list that it has read.
+            if SUCCEED.applies(other) and index in self._begun_with.get(uid, ()):
+                self._lost.setdefault(uid, set()).add(index)
 
     def _is_bereft(self, program: Manifest) -> bool:
         """Say whether a program waits for a worker that was lost.
@@ -115,6 +119,9 @@ class Nodes:
             world.told("node", f"{stage.name}: {pod['metadata']['name']}")
         if stage is _RUN:
             self._check_sight(pod)
+            self._begun_with[pod["metadata"]["uid"]] = frozenset(
+                map(names.worker_index, self._hosts())
+            )
         try:
             stage.play(world.store, pod, world.now)
         except Refused as refused:
@@ -213,18 +220,26 @@ class Nodes:
             return True
         return next(self._missing_hosts(), None) is None
 
-    def _missing_hosts(self) -> Iterator[str]:
-        """Yield the workers in the hostfile that the launcher does not reach."""
-        store = self._world.store
-        config = store.get(Ref(Kind.CONFIG_MAP, user.NAMESPACE, names.config(user.NAME)))
-        hostfile: str = config["data"].get(names.HOSTFILE, "") if config is not None else ""
+    def _config(self) -> Manifest:
+        """Return the job's ConfigMap, an empty one where there is none."""
+        ref = Ref(Kind.CONFIG_MAP, user.NAMESPACE, names.config(user.NAME))
+        return self._world.store.get(ref) or {"metadata": {}, "data": {}}
+
+    def _hosts(self) -> Iterator[str]:
+        """Yield the workers in the hostfile."""
+        hostfile: str = self._config()["data"].get(names.HOSTFILE, "")
         for line in hostfile.splitlines():
             name = _HOST_END.split(line, maxsplit=1)[0]
-            if names.worker_index(name) is None:
-                continue
+            if names.worker_index(name) is not None:
+                yield name
+
+    def _missing_hosts(self) -> Iterator[str]:
+        """Yield the workers in the hostfile that the launcher does not reach."""
+        store, config = self._world.store, self._config()
+        for name in self._hosts():
             pod = store.get(Ref(Kind.POD, user.NAMESPACE, name))
             runs = pod is not None and phase(pod) == "Running" and not is_deleting(pod)
-            if not runs or not self._is_allowed(config or {}, name):
+            if not runs or not self._is_allowed(config, name):
                 yield name
 
     def _is_allowed(self, config: Manifest, host: str) -> bool:
