@@ -88,7 +88,8 @@ class ClusterWorld(World):
         try:
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(follower.changed.wait(), tick_s)
+                    async with asyncio.timeout(tick_s):
+                        await follower.changed.wait()
                 follower.changed.clear()
                 for watch in watches:
                     if watch.done():

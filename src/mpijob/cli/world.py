@@ -168,7 +168,8 @@ class World(ABC):
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), tick_s)
+                    async with asyncio.timeout(tick_s):
+                        await changed.wait()
                 changed.clear()
                 yield
         finally:

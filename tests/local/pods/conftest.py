@@ -135,7 +135,8 @@ def stage_of(ground):
     async def played(scenario, settings):
         runtime = await Runtime.launch(ground / "home", **settings)
         try:
-            return await asyncio.wait_for(scenario(Stage(runtime, ground)), PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                return await scenario(Stage(runtime, ground))
         finally:
             await runtime.close()
 

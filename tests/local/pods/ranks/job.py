@@ -112,7 +112,8 @@ async def run_once(settings, folder):
         for host in ["launcher", *job.hosts]:
             runtime.start(job.pod(host))
         try:
-            code, message = await asyncio.wait_for(job.outcome(), settings["patience_s"])
+            async with asyncio.timeout(settings["patience_s"]):
+                code, message = await job.outcome()
         except TimeoutError:
             code, message = -2, f"nothing came of it in {settings['patience_s']} s"
     finally:
