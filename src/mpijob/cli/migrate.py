@@ -37,8 +37,10 @@ def command(*, yes: bool) -> int:
     """
 
     async def migrate(client: "Client") -> int:
+        from mpijob.kube.discovery import jobs as served
+
         crd = await _definition(client)
-        jobs = await _jobs(client)
+        jobs = [job async for job in served(client)]
         rows = list(told(jobs))
         if rows:
             click.echo(table(COLUMNS, rows, colour=sys.stdout.isatty()), nl=False)
@@ -93,19 +95,6 @@ async def _definition(client: "Client") -> Manifest:
     return crd
 
 
-async def _jobs(client: "Client") -> list[Manifest]:
-    from mpijob.core.plan import Kind
-    from mpijob.kube.apply import listed
-    from mpijob.kube.discovery import newest_served
-    from mpijob.kube.resources import Paths
-
-    version = await newest_served(client)
-    if version is None:
-        return []
-    path = Paths(version=version).collection(Kind.MPI_JOB)
-    return [job async for job in listed(client, path)]
-
-
 async def _store_anew(client: "Client", jobs: Iterable[Manifest]) -> None:
     """Have the server write every job as it is, which it does in the version that it stores.
 
@@ -113,14 +102,12 @@ async def _store_anew(client: "Client", jobs: Iterable[Manifest]) -> None:
     """
     from mpijob.kube.apply import path_of
     from mpijob.kube.client import MERGE_PATCH
-    from mpijob.kube.discovery import newest_served
     from mpijob.kube.objects import KubeObjects
     from mpijob.kube.resources import Paths
     from mpijob.ports import Conflict, NotFound
 
-    version = await newest_served(client) or Version.V2BETA1
-    objects = KubeObjects(client, Paths(version=version))
     for job in jobs:
+        objects = KubeObjects(client, Paths(version=versions.API_VERSIONS[job["apiVersion"]]))
         try:
             await objects.patch(ref_of(job), {}, version=version_of(job))
         except (Conflict, NotFound):

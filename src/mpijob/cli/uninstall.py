@@ -61,16 +61,9 @@ def command(*, namespace: str, delete_jobs: bool, yes: bool) -> int:
 
 async def _job_count(client: "Client") -> int:
     """Return how many MPIJobs there are; none where the cluster does not know them."""
-    from mpijob.core.plan import Kind
-    from mpijob.kube.apply import listed
-    from mpijob.kube.discovery import newest_served
-    from mpijob.kube.resources import Paths
+    from mpijob.kube.discovery import jobs
 
-    version = await newest_served(client)
-    if version is None:
-        return 0
-    jobs = Paths(version=version).collection(Kind.MPI_JOB)
-    return len([None async for _ in listed(client, jobs)])
+    return len([None async for _ in jobs(client)])
 
 
 async def _remove_operator(client: "Client", namespace: str) -> None:

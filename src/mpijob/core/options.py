@@ -5,6 +5,7 @@ There are no new spec fields, since mpi-operator's CRD and typed clients would d
 
 from collections.abc import Mapping
 
+from mpijob.core.job import Flavour
 from mpijob.core.version import Version
 
 PREFIX = "mpijob.dev/"
@@ -56,7 +57,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     SHARED_MEMORY: _SWITCH,
     SERVICE_MESH: _SWITCH,
     TRANSPORT: ("ssh", "exec"),
-    MPI_IMPLEMENTATION: ("OpenMPI", "Intel", "MPICH"),
+    MPI_IMPLEMENTATION: tuple(flavour.value for flavour in Flavour),
     WRITTEN_IN: tuple(version.value for version in Version),
 }
 

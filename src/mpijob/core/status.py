@@ -102,10 +102,8 @@ class JobStatus:
 
     def is_true(self, type_: ConditionType) -> bool:
         """Say whether the condition of that type is set and true."""
-        for row in self.conditions:
-            if row.type is type_:
-                return row.true
-        return False
+        found = self.condition(type_)
+        return found is not None and found.true
 
     def says(self, type_: ConditionType, *, true: bool, reason: str) -> bool:
         """Say whether the condition of that type is set, with this truth and for this reason."""

@@ -1,10 +1,15 @@
 """Which versions of MPIJob an API server serves: that is for whoever installed the definition."""
 
+from collections.abc import AsyncIterator
+
 import msgspec
 
+from mpijob.core.job import Manifest
+from mpijob.core.plan import Kind
 from mpijob.core.version import Version
+from mpijob.kube.apply import listed
 from mpijob.kube.client import Client
-from mpijob.kube.resources import JOBS
+from mpijob.kube.resources import JOBS, Paths
 from mpijob.ports import NotFound, Unreachable
 
 
@@ -37,3 +42,14 @@ async def newest_served(client: Client) -> Version | None:
         if any(resource.name == JOBS for resource in found.resources):
             return version
     return None
+
+
+async def jobs(client: Client) -> AsyncIterator[Manifest]:
+    """Yield every MPIJob, in the newest version in which they are served: none where in none.
+
+    Raises as `newest_served` does.
+    """
+    version = await newest_served(client)
+    if version is not None:
+        async for job in listed(client, Paths(version=version).collection(Kind.MPI_JOB)):
+            yield job
