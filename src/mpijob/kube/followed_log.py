@@ -20,8 +20,8 @@ from typing import Any
 
 import msgspec
 
-from mpijob.core.job import Manifest
 from mpijob.kube.client import Client
+from mpijob.kube.container import has_ended, restarts
 from mpijob.ports import NotFound, Refused, Unreachable
 
 #: A container may be silent for as long as it likes; a connection that is dead for so long (s) is
@@ -156,23 +156,10 @@ async def _look(client: Client, run: Run, asked: dict[str, str]) -> tuple[_State
         return _State.RUNS, asked
     except (NotFound, Refused):
         return _State.GONE, asked
-    restarts, has_ended = state_of(pod, run.container)
-    match restarts - run.restarts:
+    match restarts(pod, run.container) - run.restarts:
         case 0:
-            return _State.OVER if has_ended else _State.RUNS, asked
+            return _State.OVER if has_ended(pod, run.container) else _State.RUNS, asked
         case 1:
             return _State.OVER, {**asked, "previous": "true"}
         case _:
             return _State.GONE, asked
-
-
-def state_of(pod: Manifest, container: str) -> tuple[int, bool]:
-    """Return how often a container was started anew, and whether its present run has ended."""
-    status = pod.get("status") or {}
-    has_ended = status.get("phase") in ("Succeeded", "Failed")
-    for key in ("initContainerStatuses", "containerStatuses"):
-        for row in status.get(key) or ():
-            if row["name"] == container:
-                ended = "terminated" in row.get("state", {})
-                return row.get("restartCount", 0), ended or has_ended
-    return 0, has_ended

@@ -1,6 +1,6 @@
 """The port `Logs` over HTTP: what the kubelets hand on of a container's output."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -9,12 +9,11 @@ from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.kube import followed_log
 from mpijob.kube.client import Client
-from mpijob.kube.followed_log import SILENCE_S, Run, state_of
+from mpijob.kube.container import has_begun, restarts
+from mpijob.kube.followed_log import SILENCE_S, Run
 from mpijob.kube.resources import Paths
 from mpijob.kube.watch import Watch
 from mpijob.ports import ChangeType, NotFound, Refused
-
-_ENDED = ("Succeeded", "Failed")
 
 
 class KubeLogs:
@@ -42,13 +41,13 @@ class KubeLogs:
             await self._client.request("GET", path), type=dict[str, Any]
         )
         name = container or known["spec"]["containers"][0]["name"]
-        if follow and not _has_begun(known, name):
+        if follow and not has_begun(known, name):
             known = await self._begun(pod, name)
         query = {"previous": "true"} if previous else {}
         query |= {"tailLines": str(tail_lines)} if tail_lines is not None else {}
         try:
             if follow and not previous:
-                run = Run(path, name, state_of(known, name)[0])
+                run = Run(path, name, restarts(known, name))
                 async for piece in followed_log.follow(self._client, run, query):
                     yield piece
                 return
@@ -70,7 +69,7 @@ class KubeLogs:
                 raise NotFound(f"pod {pod.namespace}/{pod.name} is gone")
             if isinstance(change.manifest, bytes):
                 told = msgspec.json.decode(change.manifest, type=dict[str, Any])
-                if _has_begun(told, container):
+                if has_begun(told, container):
                     return told
         raise NotFound(f"pod {pod.namespace}/{pod.name} is watched no more")
 
@@ -79,19 +78,3 @@ class KubeLogs:
 _LACKING = "previous terminated container"
 _NOT_YET = "is waiting to start"
 _NO_SUCH = "is not valid for pod"
-
-
-def _has_begun(pod: Manifest, container: str) -> bool:
-    """Say whether a container runs or has run, or its pod has ended."""
-    status = pod.get("status") or {}
-    if status.get("phase") in _ENDED:
-        return True
-    return any(
-        row["name"] == container and not row.get("state", {}).get("waiting")
-        for row in _rows(status)
-    )
-
-
-def _rows(status: Manifest) -> Iterable[Manifest]:
-    yield from status.get("initContainerStatuses") or ()
-    yield from status.get("containerStatuses") or ()
