@@ -2,12 +2,15 @@
 
 import os
 import runpy
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from mpijob.local.mpi import Mpi
 
 # A deadline would be a timed assertion, and a loaded machine would fail it.
 settings.register_profile(
@@ -52,3 +55,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def good_manifest() -> bytes:
     """Return the job file of which the bad ones are made."""
     return runpy.run_path(str(BAD_MANIFESTS))["GOOD"].encode()
+
+
+@pytest.fixture(scope="session")
+def mpi_named() -> "Callable[[str], Mpi]":
+    """Return what finds an MPI of this machine by its name, or skips the test."""
+    # Looked for where it is needed: it takes a while.
+    from mpijob.testing.mpis import MPIS
+
+    def found(name: str) -> "Mpi":
+        if name not in MPIS:
+            pytest.skip(f"{name} is not on this machine; `make mpi` brings it")
+        return MPIS[name]
+
+    return found

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mpijob.local.machine import namespaces_refusal
-from mpijob.local.mpi import Mpi, installed
+from mpijob.local.mpi import Mpi
+from mpijob.testing.mpis import MPIS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -22,7 +23,6 @@ AS_USER = ROOT / "tests" / "local" / "pods" / "ranks" / "as_user.py"
 #: An ordinary user that every Linux has, and that owns nothing.
 ORDINARY = "daemon"
 MODES = ["plain"] if namespaces_refusal() else ["namespaces", "plain"]
-MPIS = {f"{mpi.family}-{mpi.major}": mpi for mpi in reversed(installed(os.environ))}
 COMPILERS = {name: mpi for name, mpi in MPIS.items() if Path(mpi.prefix, "bin/mpicc").exists()}
 
 pytestmark = pytest.mark.mpi

@@ -2,8 +2,10 @@
 
 import os
 import secrets
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 from harness.api import Api
 from harness.cluster import Cluster
-from harness.fake_site import MPIJOB, define
+from harness.control_plane import ControlPlane
+from harness.fake_site import MPIJOB, FakeSite, define, fake_site
 from harness.images import Builder
 from harness.leftovers import lasting_leftovers
 from harness.processes import Process
@@ -77,11 +80,9 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cluster(session_folder: Path) -> Iterator[Cluster]:
     """Return a control plane with 20 fake nodes."""
-    try:
-        with shared(session_folder / "fake", Shape(fake_node_count=FAKE_NODE_COUNT)) as running:
-            yield running
-    except Unavailable as lacking:
-        pytest.skip(f"no real control plane: {lacking}")
+    shape = Shape(fake_node_count=FAKE_NODE_COUNT)
+    with _on_a_control_plane(), shared(session_folder / "fake", shape) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +93,47 @@ def real_cluster(session_folder: Path) -> Iterator[Cluster]:
             yield running
     except Unavailable as lacking:
         pytest.skip(f"no real nodes: {lacking}")
+
+
+@contextmanager
+def _on_a_control_plane() -> Iterator[None]:
+    """Skip what cannot have one."""
+    try:
+        yield
+    except Unavailable as lacking:
+        pytest.skip(f"no real control plane: {lacking}")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeSite]:
+    """Return a cluster of a module's own, with fake nodes."""
+    with _on_a_control_plane(), fake_site(tmp_path_factory.mktemp("site")) as there:
+        yield there
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return a control plane of a module's own: without a node, nothing runs."""
+    folder = tmp_path_factory.mktemp("bare") / "plane"
+    with _on_a_control_plane(), ControlPlane(folder) as running:
+        yield running.cluster
+
+
+@pytest.fixture(scope="module")
+def typed(plane: Cluster) -> Callable[..., tuple[int, str, str]]:
+    """Return what types a command for that control plane: exit code, output and complaint."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [*MPIJOB, *words, "--kubeconfig", plane.kubeconfig],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
 
 
 @pytest.fixture(scope="session")

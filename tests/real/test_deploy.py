@@ -8,24 +8,12 @@ import pytest
 import yaml
 
 from harness.fake_site import CHILDREN
-from harness.fake_site import fake_site as brought_up
 from harness.recipes import TOP
-from harness.unavailable import Unavailable
 from mpijob.generate.settings import NAMESPACE
 
 OLD = "/apis/kubeflow.org/v1alpha2/namespaces/{}/mpijobs"
 NEW = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
 EXAMPLE = TOP / "examples" / "v1alpha2" / "pi.yaml"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A cluster of this module's own."""
-    try:
-        with brought_up(tmp_path_factory.mktemp("site")) as there:
-            yield there
-    except Unavailable as lacking:
-        pytest.skip(f"no real control plane: {lacking}")
 
 
 @pytest.fixture(scope="module")

@@ -77,6 +77,7 @@ def test_a_namespace_goes_in_which_a_pod_of_a_job_would_run_for_ever(api, namesp
     api.until(pods, lambda pod: pod["status"]["phase"] == "Running")
     api.delete(f"/api/v1/namespaces/{namespace}")
     api.until_gone("/api/v1/namespaces", namespace)
+    assert not api.answers(f"/api/v1/namespaces/{namespace}")
 
 
 def test_a_pod_that_wants_gpus_gets_them_on_a_fake_node_that_has_some(api, namespace):

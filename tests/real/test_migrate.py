@@ -4,50 +4,16 @@ The cluster has no node: nothing runs, and nothing has to.
 """
 
 import copy
-import os
-import subprocess
-import sys
 
 import pytest
 import yaml
 
-from harness.control_plane import ControlPlane
 from harness.fake_site import define
 from harness.recipes import TOP
-from harness.unavailable import Unavailable
 from mpijob.api.crd import definition
 
-MPIJOB = [sys.executable, "-c", "from mpijob.cli import main; main()"]
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mpijobs.kubeflow.org"
 JOBS = "/apis/kubeflow.org/{}/namespaces/default/mpijobs"
-
-
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory):
-    """A control plane of this module's own."""
-    try:
-        with ControlPlane(tmp_path_factory.mktemp("bare") / "plane") as running:
-            yield running.cluster
-    except Unavailable as lacking:
-        pytest.skip(f"no real control plane: {lacking}")
-
-
-@pytest.fixture(scope="module")
-def typed(plane):
-    """What types a command for that cluster, and returns its exit code, output and complaint."""
-
-    def run(*words):
-        done = subprocess.run(
-            [*MPIJOB, *words, "--kubeconfig", plane.kubeconfig],
-            env=dict(os.environ),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=90,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return run
 
 
 def _stored_as_v1alpha2():

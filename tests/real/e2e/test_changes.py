@@ -1,11 +1,10 @@
 """Jobs on real nodes that are changed: held and let go, and given more workers or fewer."""
 
 import time
-from pathlib import Path
 
 import pytest
 
-from harness.manifests import job, user
+from harness.manifests import job
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made.
 
@@ -51,27 +50,9 @@ def _runs(pod):
 
 
 @pytest.fixture(scope="module")
-def told(site, space):
-    """A folder that launchers look into, and workers too."""
-    folder = Path(site.cluster.folder) / f"{space}-told"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def fields(told):
-    """The fields of pods that see that folder."""
-    return {
-        "volumes": [{"name": "told", "hostPath": {"path": str(told)}}],
-        "containers": [{"volumeMounts": [{"name": "told", "mountPath": "/told"}]}],
-        **user(1000),
-    }
-
-
-@pytest.fixture(scope="module")
-def submitted(site, images, space, fields):
+def submitted(site, images, space, sees_told):
     """The jobs, made at the same time."""
-    five, both = images["openmpi-5"], {"launcher": fields, "worker": fields}
+    five, both = images["openmpi-5"], {"launcher": sees_told, "worker": sees_told}
     site.submit(
         space,
         job("held", five, "mpirun", "hostname", runPolicy={"suspend": True}, **both),
@@ -153,6 +134,7 @@ def scaled(site, space, submitted, told):
             next(line for line in lines if line.strip() == there)
             inside_at = time.monotonic()
             after = f"after {told_at - scaled_at:.1f} s, inside after {inside_at - scaled_at:.1f} s"
+            # A figure to be read with `-rP`: no test asserts how long something takes.
             print(f"{count} workers are told of {after}")  # noqa: T201
     (told / "scaled").touch()
     return site.ended(space, "scaled")

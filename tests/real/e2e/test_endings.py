@@ -1,7 +1,5 @@
 """What is left of a job on real nodes once it has ended, however it ended."""
 
-from pathlib import Path
-
 import pytest
 
 from harness.manifests import job, user
@@ -29,12 +27,12 @@ _TOLD = "until [ -e /told/to-end ]; do sleep 0.2; done"
 _EVER = ("sh", "-c", "trap 'exit 1' TERM; sleep 600 & wait")
 
 
-def _ending(name, image, command, **policy):
+def _ending(name, image, command, *, launcher=_PERSON, **policy):
     manifest = job(
         name,
         image,
         *command,
-        launcher=_PERSON,
+        launcher=launcher,
         worker=_PERSON,
         runPolicy={"backoffLimit": 0, **policy},
     )
@@ -42,15 +40,14 @@ def _ending(name, image, command, **policy):
     return manifest
 
 
-def _one_worker_ended(image, folder):
+def _one_worker_ended(image, sees_told):
     """Return a job that waits for no worker: one of them ends at once, and starts no sshd."""
-    manifest = _ending("ended", image, ("sh", "-c", _TOLD), cleanPodPolicy="Running")
+    manifest = _ending(
+        "ended", image, ("sh", "-c", _TOLD), launcher=sees_told, cleanPodPolicy="Running"
+    )
     manifest["metadata"]["annotations"] = {"mpijob.dev/wait-for-workers": "false"}
-    roles = manifest["spec"]["mpiReplicaSpecs"]
-    roles["Worker"]["template"]["spec"]["containers"][0]["command"] = ["sh", "-c", _ENDS]
-    spec = roles["Launcher"]["template"]["spec"]
-    spec["volumes"] = [{"name": "told", "hostPath": {"path": str(folder)}}]
-    spec["containers"][0]["volumeMounts"] = [{"name": "told", "mountPath": "/told"}]
+    worker = manifest["spec"]["mpiReplicaSpecs"]["Worker"]["template"]["spec"]
+    worker["containers"][0]["command"] = ["sh", "-c", _ENDS]
     return manifest
 
 
@@ -75,15 +72,7 @@ def _pods(api, space, name):
 
 
 @pytest.fixture(scope="module")
-def told(site, space):
-    """A folder that a launcher looks into."""
-    folder = Path(site.cluster.folder) / f"{space}-told"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def ends(site, images, space, told):
+def ends(site, images, space, told, sees_told):
     """How each job ended, by its name, where that is a matter of the launcher alone."""
     five = images["openmpi-5"]
     site.submit(
@@ -92,11 +81,11 @@ def ends(site, images, space, told):
             _ending(name, five, OUTCOMES[outcome], cleanPodPolicy=policy)
             for name, (policy, outcome) in CASES.items()
         ),
-        _one_worker_ended(five, told),
+        _one_worker_ended(five, sees_told),
         _ending("late", five, _EVER, activeDeadlineSeconds=5, cleanPodPolicy="All"),
         _ending("brief", five, OUTCOMES["Succeeded"], ttlSecondsAfterFinished=2),
-        {**_ending("ours", five, OUTCOMES["Succeeded"], managedBy="kubeflow.org/mpi-operator")},
-        {**_ending("theirs", five, OUTCOMES["Succeeded"], managedBy=_ELSEWHERE)},
+        _ending("ours", five, OUTCOMES["Succeeded"], managedBy="kubeflow.org/mpi-operator"),
+        _ending("theirs", five, OUTCOMES["Succeeded"], managedBy=_ELSEWHERE),
     )
     with site.api() as api:
         path = _PODS.format(space)

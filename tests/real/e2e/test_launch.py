@@ -134,6 +134,7 @@ def test_ranks_begin_once_the_last_sshd_has(site, runs):
     began = max(_when(site, pod, "begins") for pod in runs["late"].role("worker"))
     (launcher,) = runs["late"].role("launcher")
     ran = min(_when(site, launcher, host) for host in _workers("late", 2))
+    # A figure to be read with `-rP`.
     print(f"the first rank ran {(ran - began).total_seconds():.2f} s after the last sshd")  # noqa: T201
     # Some 2 s on a machine at rest. An init container that were started anew would rest longer.
     assert timedelta(0) < ran - began < timedelta(seconds=60)

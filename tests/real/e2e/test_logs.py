@@ -3,12 +3,11 @@
 import os
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 
 from harness import faults
-from harness.manifests import job, user
+from harness.manifests import job
 from harness.site import MPIJOB
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made.
@@ -24,23 +23,10 @@ _LIMIT_S = 200
 
 
 @pytest.fixture(scope="module")
-def told(site, space):
-    """A folder that the launcher looks into."""
-    folder = Path(site.cluster.folder) / f"{space}-told"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def followed(site, images, space, told):
+def followed(site, images, space, told, sees_told):
     """What a person saw who followed a launcher's output, and what the launcher wrote."""
-    fields = {
-        "volumes": [{"name": "told", "hostPath": {"path": str(told)}}],
-        "containers": [{"volumeMounts": [{"name": "told", "mountPath": "/told"}]}],
-        **user(1000),
-    }
     command = ("sh", "-c", _COUNT)
-    site.submit(space, job("counts", images["openmpi-5"], *command, workers=1, launcher=fields))
+    site.submit(space, job("counts", images["openmpi-5"], *command, workers=1, launcher=sees_told))
     with subprocess.Popen(
         [*MPIJOB, "logs", "-f", "counts", "--cluster", "-n", space],
         env={**os.environ, "KUBECONFIG": site.cluster.kubeconfig},

@@ -13,6 +13,7 @@ import yaml
 
 from harness.manifests import AS_ROOT
 from harness.recipes import TOP
+from mpijob.testing.benchmark_log import shape
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made.
 
@@ -34,24 +35,7 @@ EXECS = {
 #: The document's benchmark, by the version that it is written in.
 BENCHMARKS = {"of-v1alpha1": "v1alpha1", "of-v1alpha2": "v1alpha2", "of-v2beta1": "v2beta1"}
 ONE_WORKER = "one-worker"
-#: What its log looks like; a rank's lines of one step may be in any order.
-SHAPE = r"""TensorFlow:  .+
-Model:       resnet101
-Dataset:     imagenet \(synthetic\)
-Mode:        training
-SingleSess:  False
-Batch size:  128 global
-             64 per device
-Num batches: 100
-Num epochs:  0.01
-Devices:     \['horovod/.pu:0', 'horovod/.pu:1'\]
-NUMA bind:   False
-Data format: NCHW
-Optimizer:   sgd
-Variables:   horovod
-(?:\d+\timages/sec: [0-9.]+ \+/- [0-9.]+ \(jitter = [0-9.]+\)\t[0-9.]+\n){22}-{64}
-total images/sec: [0-9.]+
-"""
+SHAPE = shape(batches=100, epochs="0.01", steps=r"\d+", lines=22)
 
 
 def _exec_job(name, image, command, workers, env):

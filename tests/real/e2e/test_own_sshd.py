@@ -97,8 +97,11 @@ def test_the_keys_lie_where_the_manifest_says(runs):
 @pytest.mark.parametrize("name", CASES)
 def test_no_worker_is_left_once_the_job_has_ended(site, space, name):
     with site.api() as api:
+        pods = f"/api/v1/namespaces/{space}/pods"
         for index in range(2):
-            api.until_gone(f"/api/v1/namespaces/{space}/pods", f"{name}-worker-{index}")
+            api.until_gone(pods, f"{name}-worker-{index}")
+        left = [pod["metadata"]["name"] for pod in api.read(pods)["items"]]
+    assert not [pod for pod in left if pod.startswith(f"{name}-worker-")]
 
 
 def test_launchers_that_fail_while_no_worker_is_there_do_no_harm(runs):
