@@ -106,6 +106,10 @@ CONDITIONS = {
             ("Restarting", True, "MPIJobRestarting"),
         ],
     ),
+    "a launcher that was held and is let go, whose old pod is still on its way out": (
+        replace(running(job()), launcher_pods=(launcher_pod(PodPhase.RUNNING, deleting=True),)),
+        [("Created", True, "MPIJobCreated")],
+    ),
     "a stranger under a name that we need (#22)": (
         Observed(job(), service=ServiceView("pi", "s", "other", "1")),
         [("Created", True, "MPIJobCreated"), ("Blocked", True, "ErrResourceExists")],

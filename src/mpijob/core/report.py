@@ -144,8 +144,8 @@ def _living(job: MPIJob, observed: Observed, status: JobStatus, now: datetime) -
     if fell is not None and not (status.failure is not None and status.failure.uid == fell.uid):
         status = replace(status, failure=retry.cause(fell))
     running = _in_phase(retry.wanted_workers(job, observed), PodPhase.RUNNING)
-    started = _in_phase(observed.launcher_pods, PodPhase.RUNNING)
-    if started and running == job.worker_count:
+    # A launcher that was held and is let go again may still be on its way out: that is not it.
+    if retry.launcher_runs(observed) and running == job.worker_count:
         message = f"{_said(job)} is running."
         status = _set(status, ConditionType.RUNNING, "MPIJobRunning", message, now)
     return status

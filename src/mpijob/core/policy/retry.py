@@ -55,7 +55,7 @@ def losses(job: MPIJob, observed: Observed) -> tuple[Failure, ...]:
     away, by deleting them or their node: its ranks never hear of the successors.
     """
     dead = dead_workers(job, observed)
-    if dead or not _launcher_runs(observed):
+    if dead or not launcher_runs(observed):
         return tuple(map(cause, dead))
     wanted = wanted_workers(job, observed)
     leaving = sorted((pod for pod in wanted if pod.deleting), key=lambda pod: pod.name)
@@ -84,7 +84,7 @@ def _had(job: MPIJob, observed: Observed, first: int) -> bool:
     return min(ran, first) < min(told, job.worker_count)
 
 
-def _launcher_runs(observed: Observed) -> bool:
+def launcher_runs(observed: Observed) -> bool:
     """Say whether the launcher runs, and is to: one that is held ends, if not at once."""
     if observed.launcher is None or observed.launcher.suspended:
         return False
