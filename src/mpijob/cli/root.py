@@ -25,6 +25,9 @@ SECTIONS = {
         "mpijob.cli.convert": "Print the job in FILE as a job file of another version.",
         "mpijob.cli.plan": "Print what the operator would create for a job, and create nothing.",
     },
+    "Generate": {
+        "mpijob.cli.prototype": "List and describe what `mpijob generate` can make.",
+    },
     "Look": {
         "mpijob.cli.get": "List jobs, or those named NAME.",
         "mpijob.cli.describe": "Tell all about a job: its pods, conditions and events.",

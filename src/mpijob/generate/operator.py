@@ -27,10 +27,16 @@ def namespace(chosen: Installation) -> Manifest:
     }
 
 
+def serving(chosen: Installation) -> Iterator[Manifest]:
+    """Yield the least that runs jobs: the definition, and an operator with its rights."""
+    yield _definition(chosen)
+    yield from operator_rights(chosen)
+    yield deployment(chosen)
+
+
 def shared(chosen: Installation) -> Iterator[Manifest]:
     """Yield what jobs and their users need, whether an operator runs or not."""
-    crd = definition(chosen.served, chosen.known)
-    yield {**crd, "metadata": {**crd["metadata"], "labels": LABELS}}
+    yield _definition(chosen)
     yield from user_roles()
 
 
@@ -39,3 +45,8 @@ def own(chosen: Installation) -> Iterator[Manifest]:
     yield from operator_rights(chosen)
     yield deployment(chosen)
     yield from surroundings(chosen)
+
+
+def _definition(chosen: Installation) -> Manifest:
+    crd = definition(chosen.served, chosen.known)
+    return {**crd, "metadata": {**crd["metadata"], "labels": LABELS}}

@@ -9,7 +9,7 @@ from typing import Any
 
 from mpijob.api.crd import STORED
 from mpijob.core.job import Manifest
-from mpijob.generate.settings import LABELS, NAME, Installation
+from mpijob.generate.settings import LABELS, Installation
 
 LEASE = "mpi-operator"
 #: Roles of users, as mpi-operator names them.
@@ -76,16 +76,16 @@ def operator_rights(chosen: Installation) -> Iterator[Manifest]:
     yield {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": _metadata(NAME, chosen.namespace),
+        "metadata": _metadata(chosen, chosen.name, chosen.namespace),
         "automountServiceAccountToken": False,
     }
     rules = operator_rules(chosen)
-    yield from _granted(chosen, NAME, rules, chosen.watched)
-    yield from _granted(chosen, f"{NAME}-lease", lease_rules(), chosen.namespace)
+    yield from _granted(chosen, chosen.name, rules, chosen.watched)
+    yield from _granted(chosen, f"{chosen.name}-lease", lease_rules(), chosen.namespace)
     if chosen.gang:
         # Priority classes belong to no namespace.
         classes = [_rule("scheduling.k8s.io", ("priorityclasses",), ("list", "watch"))]
-        name = f"{NAME}-priorities"
+        name = f"{chosen.name}-priorities"
         yield from _granted(chosen, f"{name}-{chosen.watched}".rstrip("-"), classes, "")
 
 
@@ -122,9 +122,9 @@ def _granted(
 ) -> Iterator[Manifest]:
     """Yield a role and its binding to the operator: in one namespace, or "" for all of them."""
     kind = "Role" if namespace else "ClusterRole"
-    metadata = _metadata(name, namespace)
+    metadata = _metadata(chosen, name, namespace)
     yield {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules}
-    subject = {"kind": "ServiceAccount", "name": NAME, "namespace": chosen.namespace}
+    subject = {"kind": "ServiceAccount", "name": chosen.name, "namespace": chosen.namespace}
     yield {
         "apiVersion": f"{_RBAC}/v1",
         "kind": f"{kind}Binding",
@@ -139,9 +139,9 @@ def _role(name: str, labels: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": metadata}
 
 
-def _metadata(name: str, namespace: str) -> dict[str, Any]:
+def _metadata(chosen: Installation, name: str, namespace: str) -> dict[str, Any]:
     place = {"namespace": namespace} if namespace else {}
-    return {"name": name, **place, "labels": LABELS}
+    return {"name": name, **place, "labels": chosen.labels}
 
 
 def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> Manifest:

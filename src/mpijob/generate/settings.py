@@ -18,12 +18,24 @@ HEALTH_PORT = 8080
 METRICS_PORT = 9090
 
 
+#: By these a person, a Service and a Deployment find the operator's pods.
+SELECTOR = {"app.kubernetes.io/name": NAME}
+#: On every object that an installation makes.
+LABELS = {
+    **SELECTOR,
+    "app.kubernetes.io/component": "operator",
+    "app.kubernetes.io/part-of": "mpijob",
+    "app.kubernetes.io/managed-by": "mpijob",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Installation:
     """An operator in a cluster.
 
     Args:
         namespace: Where it lives, and where its Lease is.
+        name: What its Deployment, account and roles are called.
         watched: The only namespace that it looks after; "" for all.
         served: The versions of MPIJob that the API server is to serve.
         known: Further versions that the server has stored objects of, and must go on knowing.
@@ -34,6 +46,7 @@ class Installation:
         gang: `--gang-scheduling` of the operator: "volcano", or a scheduler's name; "" for none.
         cluster_domain: The cluster's DNS domain, for host files; "" for short names.
         network_policies: Whether to say who may reach the operator, and the pods of jobs.
+        gpus_per_node: GPUs a worker of v1alpha1's jobs that say only how many they want.
 
     """
 
@@ -47,14 +60,15 @@ class Installation:
     gang: str = ""
     cluster_domain: str = ""
     network_policies: bool = True
+    name: str = NAME
+    gpus_per_node: int = 1
 
+    @property
+    def selector(self) -> dict[str, str]:
+        """The labels by which its Deployment finds its pods: one of another name has one more."""
+        return {**SELECTOR, **({} if self.name == NAME else {"app": self.name})}
 
-#: By these a person, a Service and a Deployment find the operator's pods.
-SELECTOR = {"app.kubernetes.io/name": NAME}
-#: On every object that an installation makes.
-LABELS = {
-    **SELECTOR,
-    "app.kubernetes.io/component": "operator",
-    "app.kubernetes.io/part-of": "mpijob",
-    "app.kubernetes.io/managed-by": "mpijob",
-}
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of every object that is there for this operator alone."""
+        return {**LABELS, **self.selector}

@@ -9,8 +9,6 @@ from mpijob.generate.settings import (
     HEALTH_PORT,
     LABELS,
     METRICS_PORT,
-    NAME,
-    SELECTOR,
     Installation,
 )
 
@@ -32,13 +30,13 @@ def deployment(chosen: Installation) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(chosen.namespace),
+        "metadata": _metadata(chosen),
         "spec": {
             "replicas": chosen.replicas,
-            "selector": {"matchLabels": SELECTOR},
+            "selector": {"matchLabels": chosen.selector},
             "template": {
                 "metadata": {
-                    "labels": LABELS,
+                    "labels": chosen.labels,
                     # It speaks to the API server alone, as mpi-operator's does.
                     "annotations": {"sidecar.istio.io/inject": "false"},
                 },
@@ -50,7 +48,9 @@ def deployment(chosen: Installation) -> Manifest:
 
 def arguments(chosen: Installation) -> list[str]:
     """Return the operator's command line, less the name of the program."""
+    per_node = chosen.gpus_per_node
     told = {
+        "gpus-per-node": str(per_node) if per_node != 1 else "",
         "namespace": chosen.watched,
         "gang-scheduling": chosen.gang,
         "cluster-domain": chosen.cluster_domain,
@@ -66,24 +66,24 @@ def arguments(chosen: Installation) -> list[str]:
 
 def surroundings(chosen: Installation) -> Iterator[Manifest]:
     """Yield what the cluster is told about the operator: disruptions, metrics, who may reach it."""
-    metadata = _metadata(chosen.namespace)
+    metadata = _metadata(chosen)
     yield {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": metadata,
         # One may always go: the others take over, and nobody's drain is held up.
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": chosen.selector}},
     }
     port = {"name": "metrics", "port": METRICS_PORT, "targetPort": "metrics"}
     yield {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {**metadata, "name": f"{NAME}-metrics"},
-        "spec": {"selector": SELECTOR, "ports": [port]},
+        "metadata": {**metadata, "name": f"{chosen.name}-metrics"},
+        "spec": {"selector": chosen.selector, "ports": [port]},
     }
     if chosen.network_policies:
         ports = [{"port": number} for number in (HEALTH_PORT, METRICS_PORT)]
-        yield _policy(metadata, {"matchLabels": SELECTOR}, {"ports": ports})
+        yield _policy(metadata, {"matchLabels": chosen.selector}, {"ports": ports})
         if chosen.watched:
             yield jobs_policy(chosen.watched)
 
@@ -106,12 +106,12 @@ def _pod(chosen: Installation) -> dict[str, Any]:
     term = {
         "weight": 100,
         "podAffinityTerm": {
-            "labelSelector": {"matchLabels": SELECTOR},
+            "labelSelector": {"matchLabels": chosen.selector},
             "topologyKey": "kubernetes.io/hostname",
         },
     }
     return {
-        "serviceAccountName": NAME,
+        "serviceAccountName": chosen.name,
         "automountServiceAccountToken": True,
         "terminationGracePeriodSeconds": 10,
         "securityContext": {
@@ -165,5 +165,5 @@ def _policy(
     }
 
 
-def _metadata(namespace: str) -> dict[str, Any]:
-    return {"name": NAME, "namespace": namespace, "labels": LABELS}
+def _metadata(chosen: Installation) -> dict[str, Any]:
+    return {"name": chosen.name, "namespace": chosen.namespace, "labels": chosen.labels}
