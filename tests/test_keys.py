@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 from mpijob.core.config import KeyType
 from mpijob.core.job import Key
 from mpijob.core.plan import SecretContent
-from mpijob.keys import DrawnKeys
+from mpijob.keys import DrawnKeys, openssh_secret
 
 PI = Key("default", "pi")
 
@@ -41,3 +41,11 @@ def test_known_hosts_names_the_jobs_hosts_and_their_key():
 
 def test_no_two_jobs_get_the_same_key():
     assert drawn(SecretContent.USER_KEYS) != drawn(SecretContent.USER_KEYS)
+
+
+@pytest.mark.parametrize("key_type", KeyType)
+def test_whoever_has_the_private_half_of_a_secret_may_come_in(key_type):
+    data = openssh_secret(key_type)
+    private = load_ssh_private_key(data["id_rsa"], None)
+    public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b"\n"
+    assert (data["id_rsa.pub"], data["authorized_keys"]) == (public, public)

@@ -1,4 +1,4 @@
-"""Draws the ssh keys of a job, as the adapter of the port `Keys`."""
+"""Draws ssh keys: of a job, as the adapter of the port `Keys`, and of the openmpi package."""
 
 from __future__ import annotations
 
@@ -27,6 +27,17 @@ class DrawnKeys:
                     "ssh_host_key.pub": public + b"\n",
                     "known_hosts": b"*." + _domain(job) + b" " + public + b"\n",
                 }
+
+
+def openssh_secret(key_type: KeyType = KeyType.ED25519) -> Mapping[str, bytes]:
+    """Return the data of a Secret with a new key pair, as the openmpi package's hosts look for it.
+
+    The names are those that its documents give to the files of `ssh-keygen`, whatever kind the
+    keys are of; who has the private half may come in.
+    """
+    private, public = _pair(key_type)
+    line = public + b"\n"
+    return {"id_rsa": private, "id_rsa.pub": line, "authorized_keys": line}
 
 
 def _pair(key_type: KeyType) -> tuple[bytes, bytes]:

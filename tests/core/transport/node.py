@@ -10,6 +10,8 @@ and connects is gone with it. Reads a cluster from standard input, as JSON:
 - `uid`: whom the image has for its user;
 - `path`: where the image has its programs.
 
+A pod's `securityContext` may name another user, and the group of its volumes.
+
 The image is this machine's own file system, but for `/etc/passwd`, which knows sshd's user,
 and `/etc/shadow`, which locks root as some images do.
 """
@@ -17,14 +19,19 @@ and `/etc/shadow`, which locks root as some images do.
 import ctypes
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 BRIDGE = "br0"
 #: A pod's own, as its /tmp would be: this machine's may hold what the tests run.
 TEMPORARY = Path("/run/tmp")
+#: The user whom the image has beside root.
+SOMEONE = 4322
+HOME = Path("/run/someone")
 ROOT = Path(__file__).parents[3]
 
 
@@ -119,12 +126,19 @@ def _pod(told) -> int:
     checkout = os.open(ROOT, os.O_PATH)
     _image(folder, told["hosts"])
     _show(checkout)
+    security = pod.get("securityContext") or {}
+    told["uid"] = security.get("runAsUser", told["uid"])
     volumes = {v["name"]: _volume(v, folder, told["objects"]) for v in pod["volumes"]}
+    if "fsGroup" in security:
+        _share(volumes.values(), security["fsGroup"])
     for container in pod.get("initContainers", ()):
         status = _container(container, volumes, told)
         if status:
             return status
-    return _container(pod["containers"][0], volumes, told)
+    first, *others = pod["containers"]
+    for container in others:
+        Thread(target=_container, args=(container, volumes, told), daemon=True).start()
+    return _container(first, volumes, told)
 
 
 def _image(folder, hosts):
@@ -135,6 +149,7 @@ def _image(folder, hosts):
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files\n")
     with (etc / "passwd").open("a") as passwd:
         passwd.write("sshd:x:998:998::/run/sshd:/usr/sbin/nologin\n")
+        passwd.write(f"someone:x:{SOMEONE}:{SOMEONE}::{HOME}:/bin/sh\n")
     shadow = (etc / "shadow").read_text().splitlines(keepends=True)
     others = [line for line in shadow if not line.startswith("root:")]
     (etc / "shadow").write_text("".join(["root:!locked::0:99999:7:::\n", *others]))
@@ -143,6 +158,8 @@ def _image(folder, hosts):
         _run("mount", "-t", "tmpfs", "tmpfs", path)
     TEMPORARY.mkdir()
     TEMPORARY.chmod(0o1777)
+    HOME.mkdir()
+    os.chown(HOME, SOMEONE, SOMEONE)
 
 
 def _show(checkout):
@@ -174,14 +191,21 @@ def _volume(volume, folder, objects):
             for each in sources:
                 source = each["secret"]
                 _project(where, objects[f"Secret/{source['name']}"], source, mode)
-        case {"emptyDir": _}:
+        case _:  # An emptyDir, which is also what a volume is that says nothing.
             _run("mount", "-t", "tmpfs", "tmpfs", str(where))
             where.chmod(0o777)
     return where
 
 
+def _share(folders, group):
+    """Give the files of volumes to a group, as a kubelet does for `fsGroup`."""
+    for path in (path for folder in folders for path in (folder, *folder.iterdir())):
+        os.chown(path, -1, group)
+        path.chmod(path.stat().st_mode | (path.stat().st_mode & 0o700) >> 3)
+
+
 def _project(where, data, source, mode):
-    for item in source["items"]:
+    for item in source.get("items") or ({"key": key, "path": key} for key in data):
         path = where / item["path"]
         path.write_text(data[item["key"]])
         path.chmod(item.get("mode", source.get("defaultMode", mode)))
@@ -203,12 +227,13 @@ def _container(container, volumes, told) -> int:
     who = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--pdeathsig=KILL"]
     env = {
         "PATH": told["path"],
-        "HOME": "/root" if uid == "0" else "/",
+        "HOME": {"0": "/root", str(SOMEONE): str(HOME)}.get(uid, "/"),
         "TMPDIR": str(TEMPORARY),
-        **{entry["name"]: entry["value"] for entry in container["env"]},
+        **{entry["name"]: entry["value"] for entry in container.get("env") or ()},
     }
     command = [*who, "--", *container["command"], *container.get("args", ())]
-    script = "set -e\n" + "".join(mounts) + 'cd /\nexec "$@"\n'
+    folder = shlex.quote(container.get("workingDir") or "/")
+    script = f'set -e\n{"".join(mounts)}cd {folder}\nexec "$@"\n'
     return subprocess.run(
         ["unshare", "--mount", "/bin/sh", "-c", script, "sh", *command],
         env=env,
