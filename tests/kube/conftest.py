@@ -6,6 +6,7 @@ import socket
 import pytest
 from aiohttp import web
 
+from harness.authority import Authority
 from mpijob.kube.client import Client
 from mpijob.kube.config import Connection
 from mpijob.kube.credentials import Anonymous
@@ -60,3 +61,8 @@ def unused_tcp_port_of_loopback():
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path / "ours")

@@ -128,8 +128,8 @@ def test_a_busy_server_is_left_alone_before_a_watch_is_tried_again(asked):
 def test_a_peer_that_vanished_is_found_out(asked):
     async def scene(client):
         await one(client)
-        (held,) = client._session.connector._conns.values()
-        open_socket = held[0][0].transport.get_extra_info("socket")
+        (kept,) = client._http._kept
+        open_socket = kept._transport.get_extra_info("socket")
         names = (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)
         return [open_socket.getsockopt(socket.IPPROTO_TCP, name) for name in names]
 

@@ -69,11 +69,6 @@ def asked(folder, *, user=None, **cluster):
     return scene
 
 
-@pytest.fixture
-def authority(tmp_path):
-    return Authority(tmp_path / "ours")
-
-
 def test_a_server_of_the_authority_is_trusted(tmp_path, authority):
     scene = asked(tmp_path, **{"certificate-authority": str(authority.certificate)})
     assert served(serving(authority, "127.0.0.1"), scene) == b'{"names": []}'

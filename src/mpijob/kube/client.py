@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-import socket
-import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,13 +9,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import aiohttp
 import msgspec
-from aiohttp.connector import AddrInfoType
 
 from mpijob import __version__
 from mpijob.kube.config import Connection
 from mpijob.kube.credentials import CredentialsError
+from mpijob.kube.http import Answer, Broken, Http
 from mpijob.ports import (
     Conflict,
     Forbidden,
@@ -33,20 +30,10 @@ MERGE_PATCH = "application/merge-patch+json"
 #: Named for YAML, of which JSON is a part.
 APPLY_PATCH = "application/apply-patch+yaml"
 
-_CONNECT_S = 10.0
 _ANSWER_S = 60.0
 #: How often a request is tried again that the server was too busy for: it did nothing with it.
 _BUSY_TRIES = 8
 _BUSY_S_MAX = 30.0
-
-#: After so long a silence a peer is asked for a sign of life, so often, so many times (s, s, 1);
-#: and how long it may leave unacknowledged what was sent (ms).
-_KEEPALIVE = (
-    (socket.TCP_KEEPIDLE, 15),
-    (socket.TCP_KEEPINTVL, 5),
-    (socket.TCP_KEEPCNT, 3),
-    (socket.TCP_USER_TIMEOUT, 30_000),
-)
 
 #: The first answer that is no success.
 OK_END = 300
@@ -111,8 +98,13 @@ class Client:
     ) -> None:
         self._connection = connection
         self._pace = pace or Pace()
-        self._agent = f"{agent}/{__version__}"
-        self._session: aiohttp.ClientSession | None = None
+        self._http = Http(
+            connection.server,
+            connection.ssl,
+            server_name=connection.server_name,
+            proxy=connection.proxy,
+            headers={"User-Agent": f"{agent}/{__version__}", "Accept": JSON},
+        )
         self.requests: Counter[tuple[str, int]] = Counter()
 
     @property
@@ -121,19 +113,7 @@ class Client:
         return any(code < SERVER_ERRORS and code not in _UNWELCOME for _, code in self.requests)
 
     async def __aenter__(self) -> Self:
-        """Open the connections."""
-        connector = aiohttp.TCPConnector(
-            limit=0,
-            # None would leave https unverified.
-            ssl=self._connection.ssl or True,
-            keepalive_timeout=75,
-            socket_factory=_watchful,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            headers={"User-Agent": self._agent, "Accept": JSON},
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        """Be ready; connections are opened when they are needed."""
         return self
 
     async def __aexit__(
@@ -143,8 +123,7 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        await self._http.close()
 
     async def request(
         self,
@@ -166,20 +145,28 @@ class Client:
 
         """
         sent = _Sent(method, path, body, content_type, query or {})
-        limits = aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S)
         fresh = False
         for attempt in range(_BUSY_TRIES):
-            async with self._pace, self._answered(sent, limits) as response:
-                status, answer, wait = response.status, await response.read(), _wait_s(response)
+            status, text, wait = await self._whole(sent)
             if status < OK_END:
-                return answer
+                return text
             if status == UNAUTHORIZED and not fresh:
                 fresh = True
             elif wait is not None and attempt + 1 < _BUSY_TRIES:
                 await asyncio.sleep(wait)
             else:
-                raise _refusal(status, answer, f"{method} {path}")
+                raise _refusal(status, text, f"{method} {path}")
         raise Unreachable(f"{method} {path}: the API server is too busy")
+
+    async def _whole(self, sent: "_Sent") -> tuple[int, bytes, float | None]:
+        """Send a request; return status and body of its answer, and how long to wait if so told."""
+        async with self._pace:
+            try:
+                async with asyncio.timeout(_ANSWER_S), self._answered(sent) as answer:
+                    return answer.status, await answer.read(), _wait_s(answer)
+            except TimeoutError as slow:
+                what = f"{sent.verb} {sent.path}"
+                raise Unreachable(f"{what}: no answer within {_ANSWER_S:.0f} s") from slow
 
     @asynccontextmanager
     async def stream(
@@ -191,56 +178,46 @@ class Client:
         stream that is silent for `idle_s` ends as Unreachable.
         """
         sent = _Sent("WATCH", path, None, JSON, query)
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=idle_s)
-        async with self._answered(sent, limits) as response:
-            if response.status >= OK_END:
-                answer = await response.read()
-                await asyncio.sleep(_wait_s(response) or 0)
-                raise _refusal(response.status, answer, f"watch {path}")
-            yield response.content.iter_any()
+        async with self._answered(sent) as answer:
+            if answer.status >= OK_END:
+                text = await answer.read()
+                await asyncio.sleep(_wait_s(answer) or 0)
+                raise _refusal(answer.status, text, f"watch {path}")
+            yield answer.pieces(idle_s)
 
     @asynccontextmanager
-    async def _answered(
-        self, sent: "_Sent", limits: aiohttp.ClientTimeout
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _answered(self, sent: "_Sent") -> AsyncIterator[Answer]:
         """Send a request and give its answer, whatever it is. Raises Unreachable."""
-        if self._session is None:
-            raise RuntimeError("the client is not open")
         try:
             shown = await self._connection.credentials.headers()
         except CredentialsError as broken:
             raise Unreachable(str(broken)) from broken
         typed = {} if sent.body is None else {"Content-Type": sent.content_type}
         try:
-            async with self._session.request(
+            async with self._http.answered(
                 "GET" if sent.verb == "WATCH" else sent.verb,
-                f"{self._connection.server}{sent.path}",
-                data=sent.body,
+                sent.path,
+                query=sent.query,
                 headers={**shown, **typed},
-                params=sent.query,
-                timeout=limits,
-                server_hostname=self._connection.server_name,
-                proxy=self._connection.proxy,
-                # An API server sends nobody elsewhere; who does may not have our credentials.
-                allow_redirects=False,
-            ) as response:
-                self.requests[sent.verb, response.status] += 1
+                body=sent.body,
+            ) as answer:
+                self.requests[sent.verb, answer.status] += 1
                 try:
-                    yield response
+                    yield answer
                 finally:
-                    if response.status == UNAUTHORIZED:
-                        self._renew(response, shown)
-        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as broken:
-            if isinstance(broken, aiohttp.ClientSSLError):
+                    if answer.status == UNAUTHORIZED:
+                        self._renew(answer, shown)
+        except Broken as broken:
+            if broken.is_trust:
                 self._connection.reload()
-            raise Unreachable(f"{sent.verb} {sent.path}: {_said(broken)}") from broken
+            raise Unreachable(f"{sent.verb} {sent.path}: {broken}") from broken
 
-    def _renew(self, response: aiohttp.ClientResponse, shown: Mapping[str, str]) -> None:
+    def _renew(self, answer: Answer, shown: Mapping[str, str]) -> None:
         """Have everything drawn anew that a server did not take, and the connection with it."""
         self._connection.credentials.forget(shown)
         self._connection.reload()
         # It has shown the old certificate once and for all.
-        response.close()
+        answer.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,25 +231,12 @@ class _Sent:
     query: Mapping[str, str]
 
 
-def _watchful(address: AddrInfoType) -> socket.socket:
-    """Return a socket that finds out within about half a minute that its peer is gone.
-
-    A peer that vanished says nothing, and who only reads would wait for ever. `TCP_USER_TIMEOUT`
-    ends what was sent and not taken in.
-    """
-    family, kind, protocol, *_ = address
-    made = socket.socket(family, kind, protocol)
-    made.setblocking(False)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in _KEEPALIVE:
-        made.setsockopt(socket.IPPROTO_TCP, option, value)
-    return made
-
-
-def _wait_s(response: aiohttp.ClientResponse) -> float | None:
+def _wait_s(answer: Answer) -> float | None:
     """Return how long (s) a busy server asks us to wait, with jitter; None where it is not busy."""
-    told = response.headers.get("Retry-After", "")
-    if response.status != TOO_MANY and not (response.status == 503 and told):
+    if answer.status not in (TOO_MANY, 503):
+        return None
+    told = answer.header("retry-after")
+    if answer.status != TOO_MANY and not told:
         return None
     seconds = float(told) if told.isdigit() else 1.0
     return min(seconds, _BUSY_S_MAX) * random.uniform(1.0, 1.25)
@@ -302,7 +266,3 @@ def _refusal(status: int, answer: bytes, what: str) -> Exception:
             return Refused(message)
         case _:
             return Unreachable(f"{what}: HTTP {status}: {message}")
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__
