@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Prints docs/reference/cli.md: every command's own help, and the exit codes."""
 
+from collections.abc import Iterator
+
 import click
 
 from mpijob.cli import exits
@@ -65,14 +67,22 @@ _FILES = """\
 """
 
 
+def _helps(command: click.Command, parent: click.Context, name: str) -> Iterator[str]:
+    """Yield a command's help as it prints it on a terminal of that width, and its commands'."""
+    context = click.Context(command, parent, name, terminal_width=_WIDTH)
+    yield command.get_help(context)
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            yield from _helps(command.commands[inner], context, inner)
+
+
 def _help(name: str) -> str:
-    """Return the help of one command as it prints it on a terminal of that width."""
+    """Return the help of one command, and of those that it is made of."""
     parent = cli.make_context("mpijob", [], resilient_parsing=True)
     command = cli.get_command(parent, name)
     if command is None:
         raise KeyError(name)
-    context = click.Context(command, parent, name, terminal_width=_WIDTH)
-    return command.get_help(context)
+    return "\n\n".join(_helps(command, parent, name))
 
 
 def reference() -> str:

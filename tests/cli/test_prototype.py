@@ -22,7 +22,7 @@ def test_a_search_lists_those_that_have_it_in_their_names(mpijob):
 
 def test_a_search_without_a_result_says_which_there_are(mpijob):
     answer = mpijob("prototype", "search", "cake")
-    assert (answer.code, "io.ksonnet.pkg.mpi-job-simple" in answer.err) == (exits.NOT_FOUND, True)
+    assert (answer.code, "io.ksonnet.pkg.mpi-job-simple" in answer.err) == (exits.INVALID, True)
 
 
 @pytest.mark.parametrize("prototype", PROTOTYPES, ids=[one.short_name for one in PROTOTYPES])
@@ -36,6 +36,6 @@ def test_a_name_that_is_in_the_middle_of_others_lists_them(mpijob):
         answer.code,
         "these have it elsewhere: io.ksonnet.pkg.mpi-job-simple" in answer.err,
     ) == (
-        exits.NOT_FOUND,
+        exits.INVALID,
         True,
     )

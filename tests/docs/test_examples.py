@@ -1,5 +1,6 @@
 """Examples of every version: sound, planned as their version has it, and run on this machine."""
 
+import json
 import os
 import re
 import subprocess
@@ -135,3 +136,14 @@ def test_the_benchmark_learns(benchmark):
 def test_the_benchmark_adds_up_what_the_ranks_measured(benchmark):
     _, speeds, total = benchmark
     assert total == pytest.approx(sum(speeds), rel=0.01)
+
+
+def test_the_benchmarks_image_runs_the_documents_command_where_a_job_has_none(root):
+    recipe = (root / "examples" / "benchmark" / "Containerfile").read_text()
+    words = json.loads(recipe.partition("CMD ")[2].replace("\\\n", ""))
+    command = yaml.safe_load((root / "examples/v1alpha1/tensorflow-benchmarks.yaml").read_text())[
+        "spec"
+    ]["template"]["spec"]["containers"][0]["command"]
+    # How many ranks there are, the hostfile says.
+    at = command.index("-np")
+    assert words == command[:at] + command[at + 2 :]

@@ -124,7 +124,7 @@ NO_NAMES = {
     "the documents' placeholder": ("YOUR_NAME_HERE", "“YOUR_NAME_HERE” is no name for an object"),
     "an underscore": ("my_soup", "“my_soup” is no name for an object"),
     "a digit first": ("1-soup", "“1-soup” is no name for an object"),
-    "too long": ("a" * 64, "must be no more than 63 characters"),
+    "too long": ("a" * 64, "is no name for an object"),
 }
 
 

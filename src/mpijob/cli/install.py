@@ -8,10 +8,10 @@ import click
 
 from mpijob.api.crd import NAME as DEFINITION_NAME
 from mpijob.api.crd import definition
-from mpijob.api.manifest import resource_name
 from mpijob.cli import exits
+from mpijob.cli.applying import apply_all
 from mpijob.cli.installation_options import installation_options
-from mpijob.cli.output import output_option, written
+from mpijob.cli.output import listed_as, output_option
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.where import cluster_options, meant
 from mpijob.core.job import Manifest
@@ -60,30 +60,18 @@ def command(*, chosen: Installation, output: str | None, **manner: Any) -> int:
     nothing. Jobs that are there stay, and are looked after from then on.
     """
     if output is not None:
-        _print(installation(chosen), output)
+        click.echo(listed_as(installation(chosen), output), nl=False)
         return exits.OK
     how = _Manner(**manner)
 
     async def install(client: "Client") -> int:
         await _refuse_rivals(client, chosen, force=how.force)
-        await _apply_all(client, await _fitted(client, chosen), dry_run=how.dry_run)
+        await apply_all(client, await _fitted(client, chosen), dry_run=how.dry_run)
         if how.wait and not how.dry_run:
             await _until_ready(client, chosen, how.timeout_s)
         return exits.OK
 
     return meant().run(install)
-
-
-def _print(manifests: Sequence[Manifest], output: str) -> None:
-    if output == "yaml":
-        from mpijob.cli.render.document import as_yaml_stream
-
-        click.echo(as_yaml_stream(list(manifests)), nl=False)
-    elif output == "json":
-        document = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
-        click.echo(written(document, output), nl=False)
-    else:
-        click.echo("".join(f"{resource_name(manifest)}\n" for manifest in manifests), nl=False)
 
 
 async def _refuse_rivals(client: "Client", chosen: Installation, *, force: bool) -> None:
@@ -128,24 +116,6 @@ async def _fitted(client: "Client", chosen: Installation) -> list[Manifest]:
     labels = ((space or {}).get("metadata") or {}).get("labels") or {}
     foreign = space is not None and not labels.items() >= LABELS.items()
     return [item for item in installation(chosen) if not (foreign and item["kind"] == "Namespace")]
-
-
-async def _apply_all(client: "Client", manifests: Sequence[Manifest], *, dry_run: bool) -> None:
-    from mpijob.kube.apply import DEFINITION, apply, established, path_of, until
-    from mpijob.ports import NotFound
-
-    note = " (dry run)" if dry_run else ""
-    for manifest in manifests:
-        name = resource_name(manifest)
-        try:
-            outcome = str(await apply(client, manifest, dry_run=dry_run))
-        except NotFound:
-            if not dry_run:
-                raise
-            outcome = "created, once its namespace is"
-        click.echo(f"{name} {outcome}{note}")
-        if manifest["kind"] == DEFINITION and not dry_run:
-            await until(client, path_of(manifest), established, timeout_s=60)
 
 
 async def _until_ready(client: "Client", chosen: Installation, timeout_s: float) -> None:

@@ -3,10 +3,12 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+
+from mpijob.core.job import Manifest
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -27,6 +29,19 @@ def written(document: Any, output: str) -> str:
     from mpijob.cli.render.document import as_yaml
 
     return as_yaml(document)
+
+
+def listed_as(manifests: Sequence[Manifest], output: str) -> str:
+    """Return several objects as text: `json` for one List, `name` for a line each, else YAML."""
+    from mpijob.api.manifest import as_list, resource_name
+
+    if output == "json":
+        return written(as_list(manifests), output)
+    if output == "name":
+        return "".join(f"{resource_name(manifest)}\n" for manifest in manifests)
+    from mpijob.cli.render.document import as_yaml_stream
+
+    return as_yaml_stream(list(manifests))
 
 
 def forget_stdout() -> None:

@@ -1,11 +1,14 @@
 """`mpijob prototype`: what can be generated, and from which parameters."""
 
+from collections.abc import Sequence
+
 import click
 
 from mpijob.cli import exits
+from mpijob.cli.parameter_input import prototype_called
 from mpijob.cli.render.table import table
 from mpijob.cli.trouble import Trouble
-from mpijob.generate.prototype import NotFound, Prototype, called, described, search
+from mpijob.generate.prototype import Prototype, described, search
 from mpijob.generate.prototypes import PROTOTYPES
 
 _COLUMNS = ("NAME", "DESCRIPTION")
@@ -31,7 +34,7 @@ def _search(part: str) -> int:
     if not found:
         names = ", ".join(one.name for one in PROTOTYPES)
         what = f"no prototype's name has “{part}” in it"
-        raise Trouble(what, hint=f"there are {names}", code=exits.NOT_FOUND)
+        raise Trouble(what, hint=f"there are {names}", code=exits.INVALID)
     click.echo(_listed(found), nl=False)
     return exits.OK
 
@@ -43,20 +46,11 @@ def _describe(name: str) -> int:
 
     NAME is a prototype's full name, or any ending of it that no other has.
     """
-    click.echo(described(prototype(name)), nl=False)
+    click.echo(described(prototype_called(name)), nl=False)
     return exits.OK
 
 
-def prototype(name: str) -> Prototype:
-    """Return the prototype that is called so. Raises Trouble where none is, or several are."""
-    try:
-        return called(name, PROTOTYPES)
-    except NotFound as missing:
-        hint = "`mpijob prototype list` lists them"
-        raise Trouble(str(missing), hint=hint, code=exits.NOT_FOUND) from None
-
-
-def _listed(prototypes: "tuple[Prototype, ...] | list[Prototype]") -> str:
+def _listed(prototypes: Sequence[Prototype]) -> str:
     return table(
         _COLUMNS, [{"NAME": one.name, "DESCRIPTION": one.description} for one in prototypes]
     )

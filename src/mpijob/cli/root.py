@@ -26,7 +26,9 @@ SECTIONS = {
         "mpijob.cli.plan": "Print what the operator would create for a job, and create nothing.",
     },
     "Generate": {
+        "mpijob.cli.generate": "Print the objects that PROTOTYPE makes under a NAME.",
         "mpijob.cli.prototype": "List and describe what `mpijob generate` can make.",
+        "mpijob.cli.ks": "Type the commands of old documents: ksonnet's, as far as they need them.",
     },
     "Look": {
         "mpijob.cli.get": "List jobs, or those named NAME.",

@@ -117,10 +117,10 @@ def command(
         pods=options["pods"] or "",
     )
     manner = Manner(settings, options["detach"], options["quiet"], output)
-    return within(lambda world: _run(world, wanted, manner))
+    return within(lambda world: run_job(world, wanted, manner))
 
 
-async def _run(world: World, wanted: Submission, manner: Manner) -> int:
+async def run_job(world: World, wanted: Submission, manner: Manner) -> int:
     """Make the job and stay with it, or hand it on."""
     if not manner.detach:
         world.warm(manner.settings)

@@ -42,7 +42,9 @@ def command(*, namespace: str, delete_jobs: bool, yes: bool) -> int:
     """
 
     async def uninstall(client: "Client") -> int:
-        count = await _job_count(client)
+        from mpijob.kube.discovery import job_count
+
+        count = await job_count(client)
         if delete_jobs and not yes:
             raise Trouble(
                 f"--delete-jobs would delete {count} MPIJobs of the whole cluster, and what runs",
@@ -57,13 +59,6 @@ def command(*, namespace: str, delete_jobs: bool, yes: bool) -> int:
         return exits.OK
 
     return meant().run(uninstall)
-
-
-async def _job_count(client: "Client") -> int:
-    """Return how many MPIJobs there are; none where the cluster does not know them."""
-    from mpijob.kube.discovery import jobs
-
-    return len([None async for _ in jobs(client)])
 
 
 async def _remove_operator(client: "Client", namespace: str) -> None:

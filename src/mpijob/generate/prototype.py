@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mpijob.core.job import Manifest
 from mpijob.core.validate import dns_label_faults
 from mpijob.core.version import Version
-from mpijob.generate.parameters import Fault, Parameter, Values, WrongParameters, read
+from mpijob.generate.parameters import Fault, Parameter, Type, Values, WrongParameters, read
 
 _GAP = " "
 
@@ -52,20 +52,29 @@ class Prototype:
     def values(self, given: Mapping[str, object]) -> Values:
         """Return all parameters, read. Raises WrongParameters where they cannot be used."""
         values = read(self.parameters, given)
-        if unfit := dns_label_faults(values["name"]):
-            raise WrongParameters(_not_a_name(values["name"], unfit))
+        if dns_label_faults(values["name"]):
+            raise WrongParameters(_not_a_name(values["name"]))
         return values
+
+    def written(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Return parameters as a file has them: what is given, numbers and lists as such.
+
+        Raises WrongParameters where they cannot be used.
+        """
+        values = self.values(given)
+        text = {one.name for one in self.parameters if one.type is Type.STRING}
+        return {name: given[name] if name in text else values[name] for name in given}
 
     def manifests(self, given: Mapping[str, object], setting: Setting) -> list[Manifest]:
         """Return the objects that parameters make. Raises WrongParameters where they make none."""
         return list(self.objects(self.values(given), setting))
 
 
-def _not_a_name(name: str, faults: Sequence[str]) -> Fault:
+def _not_a_name(name: str) -> Fault:
     return Fault(
         "name",
-        f"“{name}” is no name for an object: it {faults[0]}",
-        "name it with at most 63 small letters, digits and dashes, a letter first, such as my-job",
+        f"“{name}” is no name for an object",
+        "it takes small letters, digits and dashes, at most 63, a letter first, such as my-job",
     )
 
 

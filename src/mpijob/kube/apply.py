@@ -118,9 +118,9 @@ async def listed(client: Client, path: str) -> AsyncIterator[Body]:
 
 
 async def until(
-    client: Client, path: str, is_so: Callable[[Manifest], bool], timeout_s: float
+    client: Client, path: str, is_so: Callable[[Manifest], bool], timeout_s: float | None
 ) -> None:
-    """Return once the object at a path is so.
+    """Return once the object at a path is so; with `timeout_s`, it has so many seconds.
 
     Raises:
         TimeoutError: It was not for that long.
@@ -134,6 +134,21 @@ async def until(
                 told = change.manifest
                 if is_so(_decode(told) if isinstance(told, bytes) else told):
                     return
+
+
+async def until_gone(client: Client, path: str) -> None:
+    """Return once there is no object at a path."""
+    collection, _, name = path.rpartition("/")
+    is_there = False
+    watch = Watch(client, collection, {"fieldSelector": f"metadata.name={name}"})
+    async for change in watch.changes():
+        match change.type:
+            case ChangeType.ADDED | ChangeType.MODIFIED:
+                is_there = True
+            case ChangeType.DELETED:
+                return
+            case ChangeType.SYNCED if not is_there:
+                return
 
 
 def established(definition: Manifest) -> bool:

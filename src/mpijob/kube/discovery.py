@@ -53,3 +53,8 @@ async def jobs(client: Client) -> AsyncIterator[Manifest]:
     if version is not None:
         async for job in listed(client, Paths(version=version).collection(Kind.MPI_JOB)):
             yield job
+
+
+async def job_count(client: Client) -> int:
+    """Return how many MPIJobs there are; none where the cluster does not know them."""
+    return len([None async for _ in jobs(client)])

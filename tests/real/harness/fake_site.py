@@ -53,9 +53,9 @@ class FakeSite:
         )
         return done.returncode, done.stdout, done.stderr
 
-    def operator(self, namespace: str) -> Process:
+    def operator(self, namespace: str, name: str = NAME) -> Process:
         """Run the operator that is installed in a namespace, as it would run in its pod."""
-        accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts/{NAME}/token"
+        accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         token = self.api.create(accounts, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
         kubeconfig = write_kubeconfig(
             self.folder / f"{namespace}.kubeconfig",
@@ -64,7 +64,7 @@ class FakeSite:
             user={"token": token},
         )
         deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-        told = self.api.read(f"{deployments}/{NAME}")["spec"]["template"]["spec"]["containers"][0]
+        told = self.api.read(f"{deployments}/{name}")["spec"]["template"]["spec"]["containers"][0]
         # Nobody probes it here, and two of them share the machine's ports.
         ports = ["--health-port=0", "--monitoring-port=0"]
         process = Process(

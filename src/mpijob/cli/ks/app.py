@@ -1,0 +1,158 @@
+"""The application: a folder with app.yaml, and in components/ a file a component.
+
+app.yaml says which environments there are, and what was installed; a component's file says which
+prototype it is of, and what was given of its parameters. Both are there to be read and edited.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from mpijob.cli import exits
+from mpijob.cli.render.document import as_yaml
+from mpijob.cli.trouble import Trouble
+
+FILE = "app.yaml"
+COMPONENTS = "components"
+DEFAULT = "default"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", re.ASCII)
+
+_Shape = TypeVar("_Shape")
+
+
+@dataclass(slots=True)
+class Environment:
+    """Where components go: a namespace, and a context of the kubeconfig, "" for the current one."""
+
+    namespace: str = DEFAULT
+    context: str = ""
+
+
+@dataclass(slots=True)
+class App:
+    """What app.yaml says.
+
+    Args:
+        name: What it is called.
+        environments: By name.
+        registries: Where packages come from, by name: kept, and never asked.
+        packages: The versions of what was installed, by REGISTRY/NAME.
+
+    """
+
+    name: str
+    environments: dict[str, Environment] = field(default_factory=dict)
+    registries: dict[str, str] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Component:
+    """What a component's file says: the full name of its prototype, and parameters as given."""
+
+    prototype: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The folder that an application is kept in."""
+
+    path: Path
+
+    @property
+    def components(self) -> list[str]:
+        """The names of the components, in their order."""
+        return sorted(path.stem for path in (self.path / COMPONENTS).glob("*.yaml"))
+
+    def app(self) -> App:
+        """Return what app.yaml says. Raises Trouble where it cannot be understood."""
+        return _read(self.path / FILE, App)
+
+    def write_app(self, app: App) -> None:
+        """Write app.yaml anew."""
+        (self.path / FILE).write_text(as_yaml(msgspec.to_builtins(app)))
+
+    def environment(self, name: str) -> Environment:
+        """Return an environment. Raises Trouble where there is none of that name."""
+        environments = self.app().environments
+        if name not in environments:
+            raise Trouble(
+                f"there is no environment “{name}”",
+                hint=_those(environments, "`mpijob ks env add NAME` makes one"),
+                code=exits.INVALID,
+            )
+        return environments[name]
+
+    def file(self, component: str) -> Path:
+        """Return where a component's file is, or would be."""
+        return self.path / COMPONENTS / f"{component}.yaml"
+
+    def component(self, name: str) -> Component:
+        """Return a component. Raises Trouble where there is none, or its file is wrong."""
+        if name not in self.components:
+            raise Trouble(
+                f"there is no component “{name}”",
+                hint=_those(self.components, "`mpijob ks generate PROTOTYPE NAME` makes one"),
+                code=exits.INVALID,
+            )
+        return _read(self.file(name), Component)
+
+    def write_component(self, name: str, component: Component) -> None:
+        """Write a component's file, anew where there is one."""
+        self.file(name).parent.mkdir(exist_ok=True)
+        self.file(name).write_text(as_yaml(msgspec.to_builtins(component)))
+
+
+def new(path: Path, environment: str, place: Environment) -> Folder:
+    """Make an application in a new folder, with one environment, and return it.
+
+    Raises:
+        Trouble: There is something at that path, or its name is none for an application.
+
+    """
+    check_name(path.name)
+    if path.exists():
+        hint = f"go into it with `cd {path}`, or give another name"
+        raise Trouble(f"{path} is there already", hint=hint, code=exits.CONFLICT)
+    (path / COMPONENTS).mkdir(parents=True)
+    folder = Folder(path)
+    folder.write_app(App(path.name, {environment: place}))
+    return folder
+
+
+def check_name(name: str) -> None:
+    """Raise Trouble where nothing of an application can be called so: it would name no file."""
+    if not _NAME.fullmatch(name):
+        hint = "small letters, digits, dashes and dots"
+        raise Trouble(f"“{name}” is no name here", hint=hint, code=exits.INVALID)
+
+
+def here() -> Folder:
+    """Return the application that we are in. Raises Trouble where that is none."""
+    start = Path.cwd()
+    for path in (start, *start.parents):
+        if (path / FILE).is_file():
+            return Folder(path)
+    raise Trouble(
+        f"{start} is in no application: neither it nor a folder above has an {FILE}",
+        hint="`mpijob ks init NAME` makes one; then `cd NAME`",
+        code=exits.INVALID,
+    )
+
+
+def _read(path: Path, shape: type[_Shape]) -> _Shape:
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_text()), shape)
+    except (yaml.YAMLError, ValueError, msgspec.ValidationError) as wrong:
+        told = " ".join(str(wrong).split())
+        hint = "mend it, or make it anew"
+        raise Trouble(f"{path}: {told}", hint=hint, code=exits.INVALID) from None
+
+
+def _those(names: "dict[str, Environment] | list[str]", otherwise: str) -> str:
+    return f"those known: {', '.join(names)}" if names else otherwise

@@ -1,0 +1,163 @@
+"""`mpijob ks generate`, `prototype`, `param`, `component` and `show`."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mpijob.cli import exits
+
+
+def test_a_component_is_a_file_with_what_was_given(app, kept):
+    app("generate", "mpi-job-simple", "bench", "--gpus", "16", "--command", "mpirun,hostname")
+    assert kept("components/bench.yaml") == {
+        "prototype": "io.ksonnet.pkg.mpi-job-simple",
+        "parameters": {"name": "bench", "gpus": 16, "command": "mpirun,hostname"},
+    }
+
+
+def test_use_is_another_word_for_generate(app, kept):
+    app("prototype", "use", "mpi-job-simple", "bench")
+    assert kept("components/bench.yaml")["parameters"] == {"name": "bench"}
+
+
+def test_a_name_may_be_another_than_the_components(app, kept):
+    app("generate", "mpi-job-simple", "bench", "--name", "other")
+    assert kept("components/bench.yaml")["parameters"] == {"name": "other"}
+
+
+def test_a_file_gives_what_the_words_do_not(app, kept):
+    Path("values.yaml").write_text("gpus: 8\nimage: mine:1\n")
+    app("generate", "simple", "bench", "--values-file", "values.yaml", "--gpus", "16")
+    assert kept("components/bench.yaml")["parameters"] == {
+        "name": "bench",
+        "gpus": 16,
+        "image": "mine:1",
+    }
+
+
+def test_the_objects_of_an_environment_are_in_its_namespace_and_v1alpha1(app):
+    app("env", "set", "default", "--namespace", "team")
+    app("generate", "mpi-job-simple", "bench", "--gpus", "16")
+    [job] = yaml.safe_load_all(app("show", "default").out)
+    assert (job["apiVersion"], job["metadata"], job["spec"]["gpus"]) == (
+        "kubeflow.org/v1alpha1",
+        {"name": "bench", "namespace": "team"},
+        16,
+    )
+
+
+def test_the_definition_comes_first_whatever_the_components_are_called(app):
+    app("generate", "mpi-job-simple", "a-job")
+    app("generate", "mpi-operator", "operator")
+    names = app("show", "default", "-o", "name").out.splitlines()
+    assert names[0] == "customresourcedefinition.apiextensions.k8s.io/mpijobs.kubeflow.org"
+
+
+def test_one_component_is_shown_alone(app):
+    app("generate", "mpi-job-simple", "a-job")
+    app("generate", "mpi-operator", "operator")
+    assert app("show", "default", "-c", "a-job", "-o", "name").out == "mpijob.kubeflow.org/a-job\n"
+
+
+def test_a_parameter_is_changed(app, kept):
+    app("generate", "mpi-job-simple", "bench")
+    app("param", "set", "bench", "args", "--a,--b=1")
+    assert kept("components/bench.yaml")["parameters"] == {"name": "bench", "args": "--a,--b=1"}
+
+
+def test_parameters_are_listed_with_their_defaults(app):
+    app("generate", "mpi-job-custom", "bench", "--replicas", "2")
+    lines = [line.split() for line in app("param", "list", "bench").out.splitlines()]
+    assert lines[2:4] == [["bench", "replicas", "2"], ["bench", "gpusPerReplica", "1"]]
+
+
+def test_components_are_listed(app):
+    app("generate", "mpi-job-custom", "bench")
+    assert app("component", "list").out.splitlines()[1].split() == [
+        "bench",
+        "io.ksonnet.pkg.mpi-job-custom",
+    ]
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_a_prototypes_help_is_its_description(ks, word):
+    assert ks("generate", "simple", word).out == ks("prototype", "describe", "simple").out
+
+
+SIMPLE = ("generate", "mpi-job-simple")
+WRONG = {
+    "the documents' placeholder": (
+        (*SIMPLE, "YOUR_NAME_HERE"),
+        "parameter name: “YOUR_NAME_HERE” is no name for an object",
+    ),
+    "a number in words": ((*SIMPLE, "b", "--gpus", "many"), "“many” is not a whole number"),
+    "a number that cannot be": (
+        (*SIMPLE, "b", "--gpus", "3"),
+        "must be 1, 2, 4 or a multiple of 8",
+    ),
+    "a parameter of another prototype": (
+        (*SIMPLE, "b", "--replicas", "2"),
+        "parameter replicas: there is no such parameter",
+    ),
+    "a misspelled parameter": ((*SIMPLE, "b", "--gpu", "2"), "did you mean gpus?"),
+    "a parameter without a value": ((*SIMPLE, "b", "--gpus"), "--gpus has no value"),
+    "a word too many": (
+        (*SIMPLE, "b", "--command", "mpirun", "hostname"),
+        "what to do with hostname?",
+    ),
+    "no name": (SIMPLE, "which name shall the component have?"),
+    "no prototype": (("generate",), "which prototype?"),
+    "a flag in place of a prototype": (("generate", "--gpus", "1"), "which prototype?"),
+    "a prototype that is not there": (("generate", "cake", "b"), "has “cake” in it; there are"),
+    "a part of several prototypes' names": (
+        ("generate", "mpi-job", "b"),
+        "these have it elsewhere: io.ksonnet.pkg.mpi-job-simple, io.ksonnet.pkg.mpi-job-custom",
+    ),
+    "a component outside of the application": (
+        (*SIMPLE, "../b", "--name", "b"),
+        "“../b” is no name here",
+    ),
+    "a values file that is not there": (
+        (*SIMPLE, "b", "--values-file", "no.yaml"),
+        "no.yaml: No such",
+    ),
+    "a component twice": ((*SIMPLE, "there"), "`mpijob ks param set there PARAMETER VALUE`"),
+    "a change of no component": (("param", "set", "b", "gpus", "1"), "there is no component “b”"),
+    "a change to what cannot be": (("param", "set", "there", "gpus", "3"), "must be 1, 2, 4"),
+    "a change of no parameter": (("param", "set", "there", "gpu", "1"), "did you mean gpus?"),
+    "no such component": (("show", "default", "-c", "b"), "those known: there"),
+    "no such environment": (("apply", "prod"), "there is no environment “prod”"),
+    "no cluster": (("apply", "default"), "/nowhere/config is not there"),
+    "no cluster to delete from": (("delete", "default"), "/nowhere/config is not there"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_told_in_words(app, words, said):
+    app(*SIMPLE, "there")
+    answer = app(*words)
+    assert (answer.code in (exits.FAILED, exits.INVALID, exits.CONFLICT), said in answer.err) == (
+        True,
+        True,
+    ), answer.err
+
+
+def test_what_is_wrong_writes_no_component(app):
+    app(*SIMPLE, "bench", "--gpus", "3")
+    assert list(Path("components").iterdir()) == []
+
+
+def test_an_application_without_components_has_nothing_to_apply(app):
+    assert "the application has no components" in app("apply", "default").err
+
+
+def test_a_components_file_that_somebody_broke_is_named(app):
+    app(*SIMPLE, "bench")
+    Path("components/bench.yaml").write_text("prototype: mpi-job-simple\nparameters: {gpus: 3}\n")
+    answer = app("show", "default")
+    told = [line.partition("components/")[2] for line in answer.err.splitlines()]
+    assert (answer.code, told[0].startswith("bench.yaml: parameter name: it is missing")) == (
+        exits.INVALID,
+        True,
+    ), answer.err
