@@ -31,7 +31,10 @@ include tests/real/cluster.mk
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# An installed package has bytecode. Where Python may not write any (PYTHONDONTWRITEBYTECODE), each
+# command would compile anew what it imports.
 setup: $(VENV)/.done ## Make the environment in .venv; a second run installs nothing.
+	@$(BIN)/python -m compileall -q src
 
 $(VENV)/.python: requirements/uv.lock tools/choose-python
 	@python=$$(tools/choose-python $(PYTHON)); \
