@@ -57,7 +57,7 @@ WRONG = {
     "applied and printed": ((*SIMPLE, "--apply", "-o", "yaml"), "--apply prints and writes no"),
     "an operator on this machine": (
         ("generate", "mpi-operator", "op", "--apply"),
-        "on this machine there are MPIJobs, and no ClusterRole",
+        "on this machine there are MPIJobs and pods, and no ClusterRole",
     ),
     "a time for a wait on this machine": (
         (*SIMPLE, "--apply", "--wait", "--timeout", "5m"),

@@ -32,19 +32,24 @@ def test_the_locks_hold_all_that_the_project_asks_for(root):
     runtime = _names(asked["project"]["dependencies"])
     missing = {
         "runtime.lock": runtime - _pins("runtime.lock").keys(),
-        "dev.lock": runtime.union(*(_names(extras[name]) for name in ("local", "examples"))).union(
-            _names(asked["dependency-groups"]["dev"])
-        )
+        "dev.lock": runtime.union(
+            *(_names(extras[name]) for name in ("local", "examples", "s3"))
+        ).union(_names(asked["dependency-groups"]["dev"]))
         - _pins("dev.lock").keys(),
+        "sidecar.lock": runtime.union(_names(extras["s3"])) - _pins("sidecar.lock").keys(),
         "mpich.lock": {"mpich"} - _pins("mpich.lock").keys(),
     }
-    assert missing == {"runtime.lock": set(), "dev.lock": set(), "mpich.lock": set()}
+    assert {lock: names for lock, names in missing.items() if names} == {}
 
 
 def test_development_runs_on_the_versions_that_users_get():
     # A marker may be wider in development, where something else needs the package too.
     development = {name: _unmarked(pin) for name, pin in _pins("dev.lock").items()}
-    users = {name: _unmarked(pin) for name, pin in _pins("runtime.lock").items()}
+    users = {
+        name: _unmarked(pin)
+        for lock in ("runtime.lock", "sidecar.lock")
+        for name, pin in _pins(lock).items()
+    }
     assert {name: pin for name, pin in users.items() if development.get(name) != pin} == {}
 
 

@@ -30,8 +30,16 @@ def command(
     """
 
     async def remove(world: World) -> int:
+        left = []
+        for name in names:
+            if await world.removed_pods(Key(namespace, name)):
+                click.echo(f"pods of {name} deleted")
+            else:
+                left.append(name)
+        if names and not left:
+            return exits.OK
         try:
-            jobs = await chosen(world, names, namespace, every=every)
+            jobs = await chosen(world, left, namespace, every=every)
         except Trouble as trouble:
             if ignore_not_found and trouble.code == exits.NOT_FOUND:
                 return exits.OK

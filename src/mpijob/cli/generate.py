@@ -73,7 +73,7 @@ def command(
     """Print the objects that PROTOTYPE makes under a NAME.
 
     PROTOTYPE is a full name, or any ending of it that no other has. With --apply the objects are
-    made: on this machine, where they are MPIJobs, or on a cluster.
+    made: on this machine, where they are MPIJobs or pods, or on a cluster.
     """
     wanted = prototype_called(prototype)
     _coherent(how)
@@ -131,16 +131,21 @@ def _applied_here(manifests: Sequence[Manifest], *, wait: bool, timeout_s: float
     from mpijob.jobfile import JobFile
     from mpijob.local.settings import Settings, inherited
 
-    others = sorted({manifest["kind"] for manifest in manifests if manifest["kind"] != KIND})
-    if others:
-        raise Trouble(
-            f"on this machine there are MPIJobs, and no {', '.join(others)}",
-            hint="--cluster makes them on the kubeconfig's cluster",
-            code=exits.INVALID,
-        )
+    kinds = {manifest["kind"] for manifest in manifests}
     if timeout_s is not None:
         raise Trouble(
             "--timeout is about a cluster; here, `mpijob wait` has it", code=exits.INVALID
+        )
+    if "Pod" in kinds:
+        from mpijob.cli.pods_here import applied
+
+        return applied(manifests, wait=wait)
+    others = sorted(kinds - {KIND})
+    if others:
+        raise Trouble(
+            f"on this machine there are MPIJobs and pods, and no {', '.join(others)}",
+            hint="--cluster makes them on the kubeconfig's cluster",
+            code=exits.INVALID,
         )
     settings = Settings(str(Path.cwd()), inherited(os.environ))
     manner = Manner(settings, detach=not wait, quiet=False, output=None)

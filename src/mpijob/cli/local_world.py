@@ -50,6 +50,12 @@ class LocalWorld(World):
         """Yield all there is of a kind, then SYNCED, then every change."""
         return self.objects.watch(kind)  # type: ignore[return-value]  # It is a generator.
 
+    async def removed_pods(self, key: Key) -> bool:
+        """Delete the plain pods that were applied under a name; say whether there were any."""
+        from mpijob.cli.pods_here import removed
+
+        return await removed(self._local, key)
+
     async def pods_with_logs(self, key: Key, uid: str) -> list[str]:
         """Return the job's pods that have left logs, those that are gone too."""
         return self._local.logs.pods(key.namespace, key.name, uid)

@@ -35,8 +35,13 @@ class Asked:
     tail: int | None
 
     async def printed(self, world: World) -> int:
-        """Print the logs that are asked for."""
-        job = await world.job(self.key)
+        """Print the logs that are asked for: a job's, or those of a plain pod of this machine."""
+        try:
+            job = await world.job(self.key)
+        except Trouble:
+            if not await self._print_plain_pod(world):
+                raise
+            return exits.OK
         if self.rank is not None and self.role is Role.WORKER:
             return await self._at_host(job, self.rank).printed(world)
         uid = uid_of(job)
@@ -53,6 +58,18 @@ class Asked:
             with suppress(NotFound):
                 await self._print(world, pod, f"[{pod}] ".encode())
         return exits.OK
+
+    async def _print_plain_pod(self, world: World) -> bool:
+        """Print the log of a pod that belongs to no job; say whether there is one here."""
+        pod = Ref(Kind.POD, *self.key)
+        try:
+            if not world.is_here:
+                return False
+            await world.objects.get(pod)
+        except NotFound:
+            return False
+        await self._print(world, pod.name, b"")
+        return True
 
     def _at_host(self, written: Manifest, rank: int) -> "Asked":
         """Return what asks for all that the host of a rank has written. Raises Trouble for none."""

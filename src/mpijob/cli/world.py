@@ -96,6 +96,10 @@ class World(ABC):
     def warm(self, settings: Settings) -> None:  # noqa: B027 (most have nothing to begin)
         """Begin what can be begun before a job that is to run so is made."""
 
+    async def removed_pods(self, key: Key) -> bool:  # noqa: ARG002  # Who has some says so.
+        """Delete the plain pods that were applied under a name; say whether there were any."""
+        return False
+
     async def listed(self, kind: Kind, scope: Scope = EVERYWHERE) -> list[Manifest]:
         """Return all objects of a kind, in order of namespace and name."""
         found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mpijob.api import versions
@@ -98,19 +99,44 @@ def adapted(manifest: Manifest, wanted: str, cache: Path) -> Manifest:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """What of pods that start ranks on each other decides what they have of this machine.
+
+    Args:
+        flavour: The MPI that they are written for.
+        slots: How many ranks they take, all together.
+        hosts: Their hosts file.
+
+    """
+
+    flavour: Flavour
+    slots: int
+    hosts: str
+
+
 def surroundings(
     job: MPIJob, settings: Settings, machine: Machine, runtime: Runtime, cache: Path
 ) -> Surroundings:
     """Return what the job's pods have of this machine; `cache` remembers which MPIs there are."""
+    slots = job.slots_per_worker * len(names.rank_hosts(job))
+    return ranks_surroundings(
+        Ranks(job.flavour, slots, hosts_text(job)), settings, machine, runtime, cache
+    )
+
+
+def ranks_surroundings(
+    ranks: Ranks, settings: Settings, machine: Machine, runtime: Runtime, cache: Path
+) -> Surroundings:
+    """Return what pods have of this machine that start ranks on each other."""
     search = {**os.environ, **_path_to(settings.mpi)}
-    mpi = chosen_mpi(installed(search, cache=cache), job.flavour, settings.mpi)
+    mpi = chosen_mpi(installed(search, cache=cache), ranks.flavour, settings.mpi)
     env = dict(settings.environment)
     keep = [sys.prefix, settings.folder]
     if isinstance(mpi, Mpi):
-        slots = job.slots_per_worker * len(names.rank_hosts(job))
         around = mpi_env.Surroundings(
             agent=runtime.agent,
-            rank_count=slots,
+            rank_count=ranks.slots,
             cpu_count=machine.cpu_count,
             path=env.get("PATH", os.defpath),
             library_path=env.get("LD_LIBRARY_PATH", ""),
@@ -125,7 +151,7 @@ def surroundings(
         namespaced=runtime.namespaced,
         keep=tuple(keep),
         no_mpi="" if isinstance(mpi, Mpi) else mpi,
-        hosts=hosts_text(job) if runtime.namespaced else "",
+        hosts=ranks.hosts if runtime.namespaced else "",
     )
 
 
@@ -133,7 +159,11 @@ def hosts_text(job: MPIJob) -> str:
     """Return the job's hosts file, with room for workers that come later."""
     count = job.worker_count + _ROOM_TO_GROW
     pods = [names.launcher(job.name), *(names.worker(job.name, i) for i in range(count))]
-    rows = [(names.host(job, pod, ""), pod) for pod in pods]
+    return machine_hosts([(names.host(job, pod, ""), pod) for pod in pods])
+
+
+def machine_hosts(rows: Iterable[tuple[str, str]]) -> str:
+    """Return a hosts file: pods, by their full and their short names, and this machine's own."""
     try:
         machine = Path("/etc/hosts").read_text(errors="replace")
     except OSError:

@@ -59,10 +59,13 @@ BINARIES = {
         Binary("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
         Binary("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok"),
         Binary("coredns", "coredns", "github.com/coredns/coredns", "github.com/coredns/coredns"),
+        # A program of ours: rclone's own has every store there is, and takes half an hour to build.
+        Binary("rclone", "rclone", ".", "github.com/rclone/rclone"),
     )
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 FAKE_NODES = ("kwok",)
+S3_SERVERS = ("rclone",)
 REAL_NODES = ("kubelet", "kube-proxy", "coredns")
 
 

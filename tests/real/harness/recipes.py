@@ -48,11 +48,15 @@ def _own(name: str, base: str = "") -> Recipe:
 
 
 _LOCK = Path("requirements/runtime.lock")
+_S3 = Path("requirements/sidecar.lock")
 
 #: The images that the project offers: Debian 12 has Open MPI 4.1, Debian 13 has Open MPI 5.0.
 OWN = {
     "operator": Recipe(
         _OWN / "operator" / "Containerfile", files={str(_LOCK): TOP / _LOCK, _WHEEL: TOP}
+    ),
+    "openmpi-controller": Recipe(
+        _OWN / "openmpi-controller" / "Containerfile", files={str(_S3): TOP / _S3, _WHEEL: TOP}
     ),
     "kubectl-delivery": _own("kubectl-delivery", "debian:13-slim"),
     "base-12": _own("base", "debian:12-slim"),

@@ -27,6 +27,7 @@ INIT = (
 # Makes this pod a host of Open MPI. The master runs COMMAND when all workers let it in.
 #   init.sh ROLE WORKERS COMMAND TIMEOUT
 # ROLE is master or worker. TIMEOUT is how long, in seconds, it may take until ranks can start.
+# On one machine, where mpijob's agent takes the place of ssh, it sets nothing up.
 # Exits with 1 where it cannot begin and with {TIMED_OUT} where TIMEOUT has passed. Else a master
 # exits as COMMAND does, and a worker with 0 once its controller says that the master has ended.
 set -eu
@@ -35,7 +36,12 @@ if [ $# -ne 4 ]; then
     exit 1
 fi
 role=$1 workers=$2 command=$3 timeout=$4
-assets={ASSETS} secrets={SECRETS} signals={DATA}/{SIGNALS}
+assets={ASSETS} secrets={SECRETS} signals={DATA}/{SIGNALS} ready=true
+here=${{MPIJOB_RSH_FOLDER-}}
+if [ -n "$here" ]; then
+    # Where pods have no mounts, these are elsewhere. The agent runs what it is told in the data.
+    assets=${{0%/*}} signals={SIGNALS} ready="[ -e {SIGNALS}/{CONTINUE} ]"
+fi
 began_at=$(date +%s)
 trap 'exit 143' TERM
 """
@@ -76,7 +82,7 @@ closed() {
     for host; do
         {
             said=$($ssh -n -o BatchMode=yes -o ConnectTimeout=2 -o ConnectionAttempts=1 \
-                -o ServerAliveInterval=5 "$host" true 2>&1) ||
+                -o ServerAliveInterval=5 "$host" "$ready" 2>&1) ||
                 printf '%s %s\n' "$host" "$(printf '%s\n' "$said" | tail -n 1)"
         } &
         asked=$((asked + 1))
@@ -102,7 +108,11 @@ wait_for_workers() {
     done
 }
 
-run_master() {
+find_ssh() {
+    if [ -n "$here" ]; then
+        ssh=$OMPI_MCA_plm_rsh_agent
+        return 0
+    fi
     command -v ssh >/dev/null || fail "this image has no ssh; install openssh-client in it"
     ssh="ssh"
     # ssh asks passwd for the home, not HOME. Where they differ, it is to be told.
@@ -111,6 +121,10 @@ run_master() {
         export OMPI_MCA_plm_rsh_agent="${OMPI_MCA_plm_rsh_agent-$ssh}"
         export PRTE_MCA_plm_ssh_agent="${PRTE_MCA_plm_ssh_agent-$ssh}"
     fi
+}
+
+run_master() {
+    find_ssh
     # Open MPI 5 takes no command where the variable is missing that mca_base_env_list names.
     export LD_LIBRARY_PATH="${LD_LIBRARY_PATH-}"
     # What mca-params.conf says, as Open MPI 5 wants to hear it. Its daemons miss the end of a rank
@@ -162,12 +176,13 @@ run_worker() {
         late "the controller did not let this worker begin"
         nap
     done
-    start_sshd
+    [ -n "$here" ] || start_sshd
     until [ -e "$signals/TERMINATE" ]; do
-        kill -0 "$sshd_pid" 2>/dev/null || fail "sshd has ended; what it said stands above"
+        [ -n "$here" ] || kill -0 "$sshd_pid" 2>/dev/null ||
+            fail "sshd has ended; what it said stands above"
         nap
     done
-    kill "$sshd_pid"
+    [ -n "$here" ] || kill "$sshd_pid"
 }
 """.replace("TIMED_OUT", str(TIMED_OUT))
     .replace("SSH_PORT", str(SSH_PORT))
@@ -182,7 +197,7 @@ case $role in
 master | worker) ;;
 *) fail "ROLE is master or worker, not “$role”" ;;
 esac
-set_up
+[ -n "$here" ] || set_up
 "run_$role"
 """
 )

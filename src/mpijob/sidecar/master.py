@@ -1,0 +1,58 @@
+"""How the master does, as changes of pods tell."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from mpijob.core.job import Manifest
+from mpijob.ports import Change, ChangeType
+
+_ENDED = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """What is known of the master.
+
+    Args:
+        seen: Whether its pod was there at any time.
+        end: What it ended as; "" while it has not.
+
+    """
+
+    seen: bool = False
+    end: str = ""
+
+
+def after(known: Master, change: Change, name: str) -> Master:
+    """Return what is known of the master of that name once a change of some pod was told.
+
+    A master that was there and is gone has ended. One that was not yet there may come.
+    """
+    if change.type is ChangeType.SYNCED:
+        return known
+    pod = _decoded(change.manifest)
+    if pod["metadata"]["name"] != name:
+        return known
+    if change.type is ChangeType.DELETED:
+        return replace(known, seen=True, end=known.end or "Deleted")
+    phase = (pod.get("status") or {}).get("phase", "")
+    return Master(seen=True, end=phase if phase in _ENDED else known.end)
+
+
+async def followed(changes: AsyncIterator[Change], name: str) -> AsyncIterator[Master]:
+    """Yield what is known of the master each time that something new is."""
+    known = Master()
+    async for change in changes:
+        now = after(known, change, name)
+        if now != known:
+            known = now
+            yield known
+
+
+def _decoded(manifest: Manifest | bytes) -> Manifest:
+    if isinstance(manifest, bytes):
+        return msgspec.json.decode(manifest, type=dict[str, Any])
+    return manifest
