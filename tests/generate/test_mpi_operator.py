@@ -1,8 +1,11 @@
 """What the prototype mpi-operator installs."""
 
+import pytest
+
 from mpijob import __version__
 from mpijob.core.version import Version
 from mpijob.generate.mpi_operator import PROTOTYPE
+from mpijob.generate.parameters import WrongParameters
 from mpijob.generate.prototype import Setting
 
 OLD = Setting("team", Version.V1ALPHA1)
@@ -80,3 +83,18 @@ def test_all_that_has_a_namespace_is_in_that_of_the_environment():
 def test_rights_go_to_the_account_by_its_name():
     subjects = [s for one in _made() for s in one.get("subjects", ())]
     assert {(s["name"], s["namespace"]) for s in subjects} == {("mpi-operator", "team")}
+
+
+WRONG = {
+    "nodes without GPUs": ({"gpusPerNode": "0"}, "parameter gpusPerNode: 0 is too small"),
+    "GPUs in words": ({"gpusPerNode": "all"}, "parameter gpusPerNode: “all” is not a whole"),
+    "a list for an image": ({"image": ["a"]}, "parameter image: it is a list or a mapping"),
+    "a parameter that is not there": ({"gpus": "8"}, "parameter gpus: there is no such"),
+}
+
+
+@pytest.mark.parametrize(("given", "said"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_told_by_the_parameters_name(given, said):
+    with pytest.raises(WrongParameters) as wrong:
+        _made(**given)
+    assert str(wrong.value).startswith(said)

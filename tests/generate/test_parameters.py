@@ -7,11 +7,12 @@ from mpijob.generate.parameters import Fault, Parameter, Type, WrongParameters, 
 TABLE = (
     Parameter("name", Type.STRING, "Name of it all."),
     Parameter("count", Type.NUMBER, "How many.", "4", least=1),
+    Parameter("few", Type.NUMBER, "Not many.", "1", most=9),
     Parameter("limit", Type.STRING, "At most so much.", "null"),
     Parameter("volumes", Type.ARRAY, "What is mounted.", "[]"),
     Parameter("labels", Type.OBJECT, "What is put on it.", "{}"),
 )
-DEFAULTS = {"name": "a", "count": 4, "limit": None, "volumes": [], "labels": {}}
+DEFAULTS = {"name": "a", "count": 4, "few": 1, "limit": None, "volumes": [], "labels": {}}
 
 READ = {
     "nothing but what must be given": ({}, {}),
@@ -61,7 +62,7 @@ WRONG = {
         {"name": "a", "xyzzy": "1"},
         (
             "parameter xyzzy: there is no such parameter; "
-            "there are name, count, limit, volumes, labels"
+            "there are name, count, few, limit, volumes, labels"
         ),
     ),
     "misspelled": (
@@ -85,6 +86,14 @@ WRONG = {
         f"parameter count: “inf” is not a whole number; {WHOLE}",
     ),
     "too few": ({"name": "a", "count": "0"}, f"parameter count: 0 is too small; {WHOLE}"),
+    "too many": (
+        {"name": "a", "few": "10"},
+        "parameter few: 10 is too large; give one of 0 to 9, such as 4",
+    ),
+    "more than Kubernetes can count": (
+        {"name": "a", "count": "1e300"},
+        f"parameter count: 1e300 is too large; {WHOLE}",
+    ),
     "fewer than none": ({"name": "a", "count": "-3"}, f"parameter count: -3 is too small; {WHOLE}"),
     "text for a list": (
         {"name": "a", "volumes": "v"},
@@ -93,6 +102,10 @@ WRONG = {
     "a broken list": (
         {"name": "a", "volumes": "[{"},
         f"parameter volumes: “[{{” is not a list; {LIST}",
+    ),
+    "a list too deep to be read": (
+        {"name": "a", "volumes": "[" * 5000},
+        f"parameter volumes: “{'[' * 5000}” is not a list; {LIST}",
     ),
     "a list for a mapping": (
         {"name": "a", "labels": "[]"},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mpijob.api import versions
-from mpijob.api.manifest import resource_name
+from mpijob.api.manifest import labels_of, resource_name
 from mpijob.cli import exits
 from mpijob.cli.render.jobs import finished, reason, state
 from mpijob.cli.trouble import Trouble
@@ -48,6 +48,21 @@ async def apply_all(
         click.echo(f"{name} {outcome}{note}")
         if manifest["kind"] == DEFINITION and not dry_run:
             await until(client, path_of(manifest), established, timeout_s=60)
+
+
+async def warn_of_rivals(client: "Client", manifests: Sequence[Manifest]) -> None:
+    """Say which other operators act on the same jobs, where an operator of ours is to be made."""
+    from mpijob.generate.rivals import rivals
+    from mpijob.generate.settings import SELECTOR, Installation
+    from mpijob.kube.apply import listed
+
+    for manifest in manifests:
+        if manifest["kind"] != "Deployment" or not labels_of(manifest).items() >= SELECTOR.items():
+            continue
+        there = [each async for each in listed(client, "/apis/apps/v1/deployments")]
+        for rival in rivals(there, Installation(manifest["metadata"]["namespace"])):
+            told = "two that act on one job undo each other's work; have it rest:"
+            click.echo(f"warning: {rival}: {told} {rival.remedy}", err=True)
 
 
 def _homeless(manifest: Manifest, missing: Exception) -> Trouble:

@@ -10,7 +10,7 @@ import click
 
 from mpijob.api.versions import KIND
 from mpijob.cli import exits
-from mpijob.cli.applying import apply_all, until_done
+from mpijob.cli.applying import apply_all, until_done, warn_of_rivals
 from mpijob.cli.options import namespace_option
 from mpijob.cli.output import listed_as, output_option, written
 from mpijob.cli.parameter_input import assigned, prototype_called, told_of
@@ -117,6 +117,7 @@ def _applied(manifests: Sequence[Manifest], *, wait: bool, timeout_s: float | No
         return _applied_here(manifests, wait=wait, timeout_s=timeout_s)
 
     async def put(client: "Client") -> int:
+        await warn_of_rivals(client, manifests)
         await apply_all(client, manifests)
         return await until_done(client, manifests, timeout_s) if wait else exits.OK
 

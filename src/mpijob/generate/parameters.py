@@ -17,6 +17,9 @@ import yaml
 #: How a table says that a text is not given, and a person that it is not.
 NULL = "null"
 
+#: What a number may be at most, where its parameter says no less: Kubernetes' own limit.
+MOST = 2**31 - 1
+
 #: The parameters of a prototype, each read by its type. Text that was not given is None.
 Values = Mapping[str, Any]
 
@@ -41,6 +44,7 @@ class Parameter:
         default: What counts where nothing is given, as a person would give it: "null" for no text.
             None: it must be given.
         least: The smallest value of a number.
+        most: The largest.
 
     """
 
@@ -49,6 +53,7 @@ class Parameter:
     description: str
     default: str | None = None
     least: int = 0
+    most: int = MOST
 
     @property
     def required(self) -> bool:
@@ -132,7 +137,7 @@ def _read(parameter: Parameter, value: object) -> Any:
         case Type.STRING:
             return _text(value)
         case Type.NUMBER:
-            return _number(value, parameter.least)
+            return _number(value, parameter.least, parameter.most)
         case Type.ARRAY:
             return _structure(value, list, "a list, such as [{name: a}, {name: b}]")
         case Type.OBJECT:
@@ -146,9 +151,10 @@ def _text(value: object) -> str | None:
     return None if text == NULL else text
 
 
-def _number(value: object, least: int) -> int:
+def _number(value: object, least: int, most: int) -> int:
     what = f"“{value}” is not a whole number"
-    remedy = f"give one of {least} or more, such as {max(least, 4)}"
+    limit = "or more" if most == MOST else f"to {most}"
+    remedy = f"give one of {least} {limit}, such as {max(least, 4)}"
     try:
         number = float(str(value))
     except ValueError:
@@ -157,6 +163,8 @@ def _number(value: object, least: int) -> int:
         raise _Unreadable(what, remedy)
     if number < least:
         raise _Unreadable(f"{value} is too small", remedy)
+    if number > most:
+        raise _Unreadable(f"{value} is too large", remedy)
     return int(number)
 
 
@@ -171,5 +179,5 @@ def _structure(value: object, wanted: type, shape: str) -> Any:
 def _parsed(text: str) -> object:
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return None

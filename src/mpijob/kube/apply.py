@@ -124,13 +124,16 @@ async def until(
 
     Raises:
         TimeoutError: It was not for that long.
+        NotFound: It was deleted meanwhile.
 
     """
     collection, _, name = path.rpartition("/")
     changes = Watch(client, collection, {"fieldSelector": f"metadata.name={name}"}).changes()
     async with asyncio.timeout(timeout_s):
         async for change in changes:
-            if change.type in (ChangeType.ADDED, ChangeType.MODIFIED):
+            if change.type is ChangeType.DELETED:
+                raise NotFound(f"{path} was deleted meanwhile")
+            if change.type is not ChangeType.SYNCED:
                 told = change.manifest
                 if is_so(_decode(told) if isinstance(told, bytes) else told):
                     return

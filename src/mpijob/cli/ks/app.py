@@ -148,7 +148,7 @@ def here() -> Folder:
 def _read(path: Path, shape: type[_Shape]) -> _Shape:
     try:
         return msgspec.convert(yaml.safe_load(path.read_text()), shape)
-    except (yaml.YAMLError, ValueError, msgspec.ValidationError) as wrong:
+    except (yaml.YAMLError, ValueError, RecursionError) as wrong:
         told = " ".join(str(wrong).split())
         hint = "mend it, or make it anew"
         raise Trouble(f"{path}: {told}", hint=hint, code=exits.INVALID) from None

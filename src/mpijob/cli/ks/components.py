@@ -91,7 +91,7 @@ def _values(path: Path) -> dict[str, Any]:
     """Return the parameters that a file gives. Raises Trouble where it gives none."""
     try:
         found = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, ValueError) as wrong:
+    except (yaml.YAMLError, ValueError, RecursionError) as wrong:
         raise Trouble(f"{path}: {' '.join(str(wrong).split())}", code=exits.INVALID) from None
     if not isinstance(found, dict):
         hint = "one NAME: VALUE a line"

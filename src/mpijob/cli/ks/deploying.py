@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mpijob.cli import exits
-from mpijob.cli.applying import apply_all, remove_all, until_done
+from mpijob.cli.applying import apply_all, remove_all, until_done, warn_of_rivals
 from mpijob.cli.ks import app as apps
 from mpijob.cli.ks.app import Environment
 from mpijob.cli.ks.rendering import objects
@@ -60,6 +60,7 @@ def apply(
     made = objects(folder, place, names)
 
     async def put(client: "Client") -> int:
+        await warn_of_rivals(client, made)
         await apply_all(client, made, dry_run=dry_run)
         return await until_done(client, made, timeout) if wait and not dry_run else exits.OK
 

@@ -14,6 +14,8 @@ from mpijob.generate.parameters import NULL, Fault, Parameter, Type, Values, Wro
 CONTROLLER_IMAGE = f"mpijob/openmpi-controller:{__version__}"
 #: What a master runs that is told nothing: whoever looks in finds the hosts ready.
 NOTHING = "sleep infinity"
+#: As many lines of the hostfile as a ConfigMap has room for, with names of usual length.
+WORKERS_MAX = 10_000
 
 PARAMETERS = (
     Parameter("name", Type.STRING, "Name of the component: its objects' prefix, and its Service."),
@@ -23,7 +25,7 @@ PARAMETERS = (
         Type.STRING,
         "Secret with the ssh keys of the hosts: id_rsa, id_rsa.pub and authorized_keys.",
     ),
-    Parameter("workers", Type.NUMBER, "Number of workers.", "4", least=1),
+    Parameter("workers", Type.NUMBER, "Number of workers.", "4", least=1, most=WORKERS_MAX),
     Parameter(
         "init",
         Type.STRING,
