@@ -7,7 +7,18 @@ from aiohttp import web
 
 from mpijob.generate.operator import installation
 from mpijob.generate.settings import Installation
-from mpijob.kube.apply import Outcome, apply, established, listed, path_of, remove, rolled_out
+from mpijob.kube.apply import (
+    Outcome,
+    apply,
+    established,
+    listed,
+    path_of,
+    remove,
+    rolled_out,
+    until,
+    until_gone,
+)
+from mpijob.ports import NotFound
 
 SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": {"x": "y"}}}
 CRD = {
@@ -125,3 +136,55 @@ def test_a_deployment_is_rolled_out_when_all_its_pods_are_new_and_available(mani
 
 def test_a_definition_without_a_status_is_not_established():
     assert not established({"status": {"conditions": None}})
+
+
+# Waiting for an object: a list, and then a stream of changes.
+
+POD = "/api/v1/namespaces/a/pods/p"
+
+
+def _pod(phase="Running"):
+    return {"metadata": {"name": "p", "resourceVersion": "5"}, "status": {"phase": phase}}
+
+
+def _page(*pods):
+    return web.json_response({"metadata": {"resourceVersion": "5"}, "items": list(pods)})
+
+
+def _stream(*events):
+    lines = "".join(json.dumps({"type": type_, "object": pod}) + "\n" for type_, pod in events)
+    return web.Response(text=lines, content_type="application/json")
+
+
+def _ended(pod):
+    return pod["status"]["phase"] == "Succeeded"
+
+
+ENDS = {
+    "from the beginning": [_page(_pod("Succeeded"))],
+    "after a while": [_page(_pod()), _stream(("MODIFIED", _pod("Succeeded")))],
+}
+
+
+@pytest.mark.parametrize("answers", ENDS.values(), ids=ENDS)
+def test_an_object_is_waited_for_until_it_is_so(asked, answers):
+    _, server = asked(lambda client: until(client, POD, _ended, 10), *map(_again, answers))
+    assert server.asked[0][2]["fieldSelector"] == "metadata.name=p"
+
+
+def test_the_wait_for_an_object_that_is_deleted_ends_in_words(asked):
+    answers = _page(_pod()), _stream(("DELETED", _pod()))
+    with pytest.raises(NotFound, match="pods/p was deleted meanwhile"):
+        asked(lambda client: until(client, POD, _ended, 10), *answers)
+
+
+GOES = {
+    "it was never there": [_page()],
+    "it goes later": [_page(_pod()), _stream(("MODIFIED", _pod()), ("DELETED", _pod()))],
+}
+
+
+@pytest.mark.parametrize("answers", GOES.values(), ids=GOES)
+def test_an_object_is_waited_for_until_it_is_gone(asked, answers):
+    _, server = asked(lambda client: until_gone(client, POD), *map(_again, answers))
+    assert len(server.asked) == len(answers)
