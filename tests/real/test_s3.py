@@ -78,6 +78,8 @@ def rclone(tmp_path_factory):
     """Return the port of an S3 server, and the folder that has its buckets."""
     program = provided(S3_SERVERS)["rclone"]
     folder = tmp_path_factory.mktemp("buckets")
+    for bucket in ("in", "out", "late"):  # It looks for new ones now and then alone.
+        (folder / bucket).mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -157,7 +159,6 @@ def test_what_is_there_comes_whole(store, data, tmp_path):
 
 
 def test_what_is_taken_away_arrives_whole(store, data, rclone):
-    (rclone[1] / "out").mkdir(exist_ok=True)
     store.upload(data / "x", "s3://out/ns/job/worker-0")
     assert digests(rclone[1] / "out/ns/job/worker-0") == digests(data / "x")
 
@@ -184,7 +185,6 @@ def test_what_is_cut_off_again_and_again_leaves_no_part_of_it(store, line, data,
 
 
 def test_an_upload_that_fails_for_a_while_arrives_whole(store, line, data, rclone):
-    (rclone[1] / "late").mkdir(exist_ok=True)
     line.troubles = {("PUT", "large"): times(3, 503)}
     store.upload(data / "x", "s3://late/x")
     assert digests(rclone[1] / "late/x") == digests(data / "x")
