@@ -79,8 +79,10 @@ check: setup ## Format, lint, types, contracts, documents.
 quick: check ## check, and every test that needs neither a cluster nor a real MPI.
 	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real" --ignore=tests/docs --ignore=tests/house
 
-test: quick mpi ## Everything but the tests on a real Kubernetes.
+# The parts go one after the other: building Kubernetes beside tests of a real MPI makes those late.
+test: quick mpi ## Everything: check, quick, a real MPI, a real Kubernetes.
 	@$(PYTEST) -n $(WORKERS) -m mpi
+	@$(MAKE) --no-print-directory real
 
 # Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
 real: setup ## The tests on a real Kubernetes, which is built once and brought up here.
