@@ -24,7 +24,7 @@ export UV_NO_PROGRESS := 1
 PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
-.PHONY: help setup mpi fmt check quick test real soak sim bench demo lock clean
+.PHONY: help setup mpi fmt check quick test server real soak sim bench demo lock clean
 
 include tests/real/cluster.mk
 
@@ -80,12 +80,16 @@ quick: check ## check, and every test that needs neither a cluster nor a real MP
 	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real" --ignore=tests/docs --ignore=tests/house
 
 # The parts go one after the other: building Kubernetes beside tests of a real MPI makes those late.
-test: quick mpi ## Everything: check, quick, a real MPI, a real Kubernetes.
+test: quick mpi ## Everything but real nodes: check, quick, a real MPI, a real API server.
 	@$(PYTEST) -n $(WORKERS) -m mpi
-	@$(MAKE) --no-print-directory real
+	@$(MAKE) --no-print-directory server
 
 # Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
-real: setup ## The tests on a real Kubernetes, which is built once and brought up here.
+server: setup ## The tests on a real API server with fake nodes, built once and brought up here.
+	-@$(HARNESS) build --fake-nodes 20
+	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak and not nodes" tests/real
+
+real: setup ## The same, and those on real nodes, which run pods as processes.
 	-@$(HARNESS) build --nodes 2
 	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak" tests/real
 

@@ -27,6 +27,9 @@ from mpijob.api.crd import definition
 HERE = Path(__file__).parent
 FAKE_NODE_COUNT = 20
 NODE_COUNT = 2
+#: What needs real nodes: tests in this folder, and of others those that use one of these fixtures.
+ON_NODES = HERE / "e2e"
+NODE_FIXTURES = {"real_cluster", "builder"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.real)
+            if item.path.is_relative_to(ON_NODES) or NODE_FIXTURES & set(item.fixturenames):
+                item.add_marker(pytest.mark.nodes)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(120, func_only=True))
 

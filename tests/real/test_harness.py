@@ -122,6 +122,7 @@ def test_a_cluster_goes_with_the_last_that_uses_it(tmp_path):
 
 
 @pytest.mark.root
+@pytest.mark.nodes
 def test_nothing_is_left_of_a_cluster_whose_user_was_killed_while_a_node_was_lost(tmp_path):
     """As pytest is by `kill -9`; the supervisor sees to what its own end does not."""
     program = (
