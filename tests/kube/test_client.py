@@ -125,6 +125,18 @@ def test_a_busy_server_is_left_alone_before_a_watch_is_tried_again(asked):
     assert waited
 
 
+def test_a_watch_that_is_never_answered_is_given_up(asked):
+    async def silence(request):
+        await asyncio.Event().wait()
+
+    async def watch(client):
+        async with client.stream("/api/v1/pods", {}, idle_s=0.05):
+            pass
+
+    with pytest.raises(Unreachable, match="no answer"):
+        asked(watch, silence)
+
+
 def test_a_peer_that_vanished_is_found_out(asked):
     async def scene(client):
         await one(client)

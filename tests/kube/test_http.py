@@ -90,11 +90,11 @@ def play(scene, *scripts):
     return asyncio.run(whole())
 
 
-async def ask(http, method="GET", path="/", body=None, query=None, headers=None):
+async def ask(http, method="GET", path="/", body=None, query=None, headers=None, patience_s=10):
     async with http.answered(
-        method, path, query=query or {}, headers=headers or {}, body=body
+        method, path, query=query or {}, headers=headers or {}, body=body, patience_s=patience_s
     ) as answer:
-        return answer.status, await answer.read()
+        return answer.status, await answer.read(patience_s)
 
 
 def test_a_request_says_what_it_is():
@@ -150,6 +150,14 @@ def test_an_answer_that_is_cut_short_is_never_taken_for_whole(script):
         play(ask, script)
 
 
+def test_no_coding_is_asked_for_and_none_is_taken_for_the_answer():
+    _, peer = play(ask, [OK])
+    assert "Accept-Encoding: identity\r\n" in peer.heads[0]
+    coded = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b"
+    with pytest.raises(Broken, match="coded as gzip"):
+        play(ask, [coded])
+
+
 def test_a_connection_is_kept():
     async def scene(http):
         return [await ask(http) for _ in range(3)]
@@ -174,7 +182,7 @@ def test_a_connection_whose_server_wants_no_more_is_not_kept(answer):
 
 def test_an_answer_that_is_left_unread_costs_the_connection():
     async def scene(http):
-        async with http.answered("GET", "/", query={}, headers={}):
+        async with http.answered("GET", "/", query={}, headers={}, patience_s=10):
             pass
         return await ask(http)
 
@@ -199,7 +207,7 @@ def test_what_may_have_taken_effect_is_not_asked_twice():
 
 def test_an_answer_that_goes_on_is_given_as_it_comes():
     async def scene(http):
-        async with http.answered("GET", "/", query={}, headers={}) as answer:
+        async with http.answered("GET", "/", query={}, headers={}, patience_s=10) as answer:
             return b"".join([piece async for piece in answer.pieces(10)])
 
     assert play(scene, [[CHUNKED, chunk(b"a\n"), chunk(b"b\n"), chunk(b"")]])[0] == b"a\nb\n"
@@ -207,11 +215,23 @@ def test_an_answer_that_goes_on_is_given_as_it_comes():
 
 def test_an_answer_that_falls_silent_breaks():
     async def scene(http):
-        async with http.answered("GET", "/", query={}, headers={}) as answer:
+        async with http.answered("GET", "/", query={}, headers={}, patience_s=10) as answer:
             return [piece async for piece in answer.pieces(0.01)]
 
     with pytest.raises(Broken, match="nothing came"):
         play(scene, [[CHUNKED + chunk(b"a\n"), SILENCE]])
+
+
+LATE = {
+    "before its head": ([SILENCE], "no answer within"),
+    "in its body": ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", SILENCE], "no whole"),
+}
+
+
+@pytest.mark.parametrize(("pieces", "said"), LATE.values(), ids=LATE)
+def test_an_answer_is_not_waited_for_for_ever(pieces, said):
+    with pytest.raises(Broken, match=said):
+        play(lambda http: ask(http, patience_s=0.01), [pieces])
 
 
 def test_whoever_gives_up_waiting_costs_the_connection_alone():

@@ -160,13 +160,8 @@ class Client:
 
     async def _whole(self, sent: "_Sent") -> tuple[int, bytes, float | None]:
         """Send a request; return status and body of its answer, and how long to wait if so told."""
-        async with self._pace:
-            try:
-                async with asyncio.timeout(_ANSWER_S), self._answered(sent) as answer:
-                    return answer.status, await answer.read(), _wait_s(answer)
-            except TimeoutError as slow:
-                what = f"{sent.verb} {sent.path}"
-                raise Unreachable(f"{what}: no answer within {_ANSWER_S:.0f} s") from slow
+        async with self._pace, self._answered(sent, _ANSWER_S) as answer:
+            return answer.status, await answer.read(_ANSWER_S), _wait_s(answer)
 
     @asynccontextmanager
     async def stream(
@@ -178,15 +173,15 @@ class Client:
         stream that is silent for `idle_s` ends as Unreachable.
         """
         sent = _Sent("WATCH", path, None, JSON, query)
-        async with self._answered(sent) as answer:
+        async with self._answered(sent, min(idle_s, _ANSWER_S)) as answer:
             if answer.status >= OK_END:
-                text = await answer.read()
+                text = await answer.read(_ANSWER_S)
                 await asyncio.sleep(_wait_s(answer) or 0)
                 raise _refusal(answer.status, text, f"watch {path}")
             yield answer.pieces(idle_s)
 
     @asynccontextmanager
-    async def _answered(self, sent: "_Sent") -> AsyncIterator[Answer]:
+    async def _answered(self, sent: "_Sent", patience_s: float) -> AsyncIterator[Answer]:
         """Send a request and give its answer, whatever it is. Raises Unreachable."""
         try:
             shown = await self._connection.credentials.headers()
@@ -200,6 +195,7 @@ class Client:
                 query=sent.query,
                 headers={**shown, **typed},
                 body=sent.body,
+                patience_s=patience_s,
             ) as answer:
                 self.requests[sent.verb, answer.status] += 1
                 try:

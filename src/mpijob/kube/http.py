@@ -39,6 +39,8 @@ _KEEPALIVE = (
     (socket.TCP_USER_TIMEOUT, 30_000),
 )
 _PORTS = {"http": 80, "https": 443}
+#: Who asks for no coding may be answered in any.
+_PLAIN = {"Accept-Encoding": "identity"}
 _SAFE = "/:@!$&'()*+,;=~"
 
 
@@ -63,12 +65,17 @@ class Answer:
         found = (value for key, value in self._line.headers if key.lower() == wanted)
         return next(found, b"").decode("latin-1")
 
-    async def read(self) -> bytes:
-        """Return the whole body. Raises Broken."""
+    async def read(self, patience_s: float) -> bytes:
+        """Return the whole body. Raises Broken, also where it is not there within `patience_s`."""
         pieces = self._line.taken()
-        while not self._line.is_whole:
-            await self._line.news()
-            pieces += self._line.taken()
+        if not self._line.is_whole:
+            try:
+                async with asyncio.timeout(patience_s):
+                    while not self._line.is_whole:
+                        await self._line.news()
+                        pieces += self._line.taken()
+            except TimeoutError as slow:
+                raise Broken(f"no whole answer within {patience_s:.0f} s") from slow
         return b"".join(pieces)
 
     async def pieces(self, idle_s: float) -> AsyncIterator[bytes]:
@@ -121,7 +128,7 @@ class Http:
         # A proxy is told the whole address, unless it only hands on what it cannot read.
         is_told = self._proxy is not None and not self._is_secret
         self._before = url.rstrip("/") if is_told else place.path.rstrip("/")
-        self._headers = {"Host": place.netloc.rpartition("@")[2], **headers}
+        self._headers = {"Host": place.netloc.rpartition("@")[2], **_PLAIN, **headers}
         if is_told:
             self._headers |= self._proxy_headers()
         self._kept: list[_Line] = []
@@ -143,16 +150,25 @@ class Http:
         query: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes | None = None,
+        patience_s: float,
     ) -> AsyncIterator[Answer]:
-        """Send a request and give its answer once its head is there.
+        """Send a request and give its answer once its head is there, within `patience_s`.
 
         What is not read of the answer within the block costs the connection. Raises Broken.
         """
         target = self._before + quote(path, _SAFE) + (f"?{urlencode(query)}" if query else "")
         head = _head(f"{method} {target} HTTP/1.1", {**self._headers, **headers}, body)
-        line = await self._asked(head, body or b"", may_repeat=method == "GET")
         try:
-            yield Answer(line)
+            async with asyncio.timeout(patience_s):
+                line = await self._asked(head, body or b"", may_repeat=method == "GET")
+        except TimeoutError as silent:
+            raise Broken(f"no answer within {patience_s:.0f} s") from silent
+        try:
+            answer = Answer(line)
+            coding = answer.header("content-encoding")
+            if coding not in ("", "identity"):
+                raise Broken(f"the answer is coded as {coding}, and no coding was asked for")
+            yield answer
         finally:
             if line.may_be_kept:
                 line.rests_since = asyncio.get_running_loop().time()
