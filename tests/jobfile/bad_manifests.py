@@ -57,6 +57,61 @@ spec:
             ports: [{containerPort: 80}]
             resources: {limits: {cpu: 2}}
 """
+_OLDER_ROLES = """\
+  mpiReplicaSpecs:
+    Launcher:
+      replicas: 1
+      template:
+        spec:
+          containers:
+          - {name: mpi, image: "example.com/mpi:1", command: [mpirun, pi]}
+    Worker:
+      replicas: 2
+      template:
+        spec:
+          containers:
+          - {name: mpi, image: "example.com/mpi:1"}
+"""
+#: Good jobs of the older versions.
+OLDER = {
+    "v1alpha1": """\
+apiVersion: kubeflow.org/v1alpha1
+kind: MPIJob
+metadata:
+  name: pi
+spec:
+  gpus: 8
+  slotsPerWorker: 8
+  backoffLimit: 2
+  template:
+    spec:
+      containers:
+      - {name: mpi, image: "example.com/mpi:1", command: [mpirun, pi]}
+""",
+    "v1alpha2": f"""\
+apiVersion: kubeflow.org/v1alpha2
+kind: MPIJob
+metadata:
+  name: pi
+spec:
+  slotsPerWorker: 1
+  cleanPodPolicy: Running
+  backoffLimit: 2
+  activeDeadlineSeconds: 60
+  mpiDistribution: MPICH
+{_OLDER_ROLES}""",
+    "v1": f"""\
+apiVersion: kubeflow.org/v1
+kind: MPIJob
+metadata:
+  name: pi
+spec:
+  slotsPerWorker: 1
+  cleanPodPolicy: Running
+  runPolicy:
+    backoffLimit: 2
+{_OLDER_ROLES}""",
+}
 LAUNCHER = "spec.mpiReplicaSpecs[Launcher]"
 WORKER = "spec.mpiReplicaSpecs[Worker]"
 TYPE = "must be of type"
@@ -64,9 +119,18 @@ TYPE = "must be of type"
 
 def changed(old: str, new: str, field: str, words: str) -> BadManifest:
     """Return the good job with its first `old` replaced by `new`, and what is told of it."""
-    if old not in GOOD:
+    return _changed(GOOD, old, new, field, words)
+
+
+def older(version: str, old: str, new: str, field: str, words: str) -> BadManifest:
+    """Return likewise the good job of an older version."""
+    return _changed(OLDER[version], old, new, field, words)
+
+
+def _changed(good: str, old: str, new: str, field: str, words: str) -> BadManifest:
+    if old not in good:
         raise ValueError(old)
-    return BadManifest(GOOD.replace(old, new, 1).encode(), field, words)
+    return BadManifest(good.replace(old, new, 1).encode(), field, words)
 
 
 def raw(data: bytes | str, words: str, field: str = "") -> BadManifest:
@@ -311,5 +375,89 @@ BAD = {
     ),
     "a field of a container that is misspelled": changed(
         "command:", "comand:", f"{LAUNCHER}.template.spec.containers[0].comand", "no such field"
+    ),
+    # Older versions.
+    "v1alpha1: three GPUs": older("v1alpha1", "gpus: 8", "gpus: 3", "spec.gpus", "multiple of 8"),
+    "v1alpha1: twelve GPUs": older("v1alpha1", "gpus: 8", "gpus: 12", "spec.gpus", "multiple of 8"),
+    "v1alpha1: GPUs in words": older("v1alpha1", "gpus: 8", "gpus: all", "spec.gpus", TYPE),
+    "v1alpha1: GPUs and replicas": older(
+        "v1alpha1", "gpus: 8", "gpus: 8\n  replicas: 2", "spec.replicas", "together with gpus"
+    ),
+    "v1alpha1: GPUs and other units": older(
+        "v1alpha1",
+        "gpus: 8",
+        "gpus: 8\n  processingUnits: 8",
+        "spec.processingUnits",
+        "both GPUs and ProcessingUnits",
+    ),
+    "v1alpha1: neither GPUs nor replicas": older(
+        "v1alpha1", "  gpus: 8\n", "", "spec", "must have one of"
+    ),
+    "v1alpha1: no template": older(
+        "v1alpha1", "template:", "templates:", "spec.template.spec.containers", "container"
+    ),
+    "v1alpha1: a negative limit of tries": older(
+        "v1alpha1", "backoffLimit: 2", "backoffLimit: -2", "spec.backoffLimit", "greater than"
+    ),
+    "v1alpha1: a later version's roles": older(
+        "v1alpha1",
+        "  gpus: 8\n",
+        _OLDER_ROLES,
+        "spec",
+        "must have one of",
+    ),
+    "v1alpha2: two launchers": older(
+        "v1alpha2", "replicas: 1", "replicas: 2", f"{LAUNCHER}.replicas", "must be 1"
+    ),
+    "v1alpha2: no workers": older(
+        "v1alpha2", "replicas: 2", "replicas: 0", f"{WORKER}.replicas", "greater than"
+    ),
+    "v1alpha2: an unknown MPI": older(
+        "v1alpha2", "MPICH", "LAM", "spec.mpiDistribution", "IntelMPI"
+    ),
+    "v1alpha2: a later version's name of an MPI": older(
+        "v1alpha2", "MPICH", "Intel", "spec.mpiDistribution", "IntelMPI"
+    ),
+    "v1alpha2: a clean-up policy that is none": older(
+        "v1alpha2", "Policy: Running", "Policy: Some", "spec.cleanPodPolicy", "Running"
+    ),
+    "v1alpha2: a negative limit of tries": older(
+        "v1alpha2", "backoffLimit: 2", "backoffLimit: -2", "spec.backoffLimit", "greater than"
+    ),
+    "v1alpha2: a negative deadline": older(
+        "v1alpha2", "Seconds: 60", "Seconds: -6", "spec.activeDeadlineSeconds", "greater than"
+    ),
+    "v1alpha2: an earlier version's GPUs": older(
+        "v1alpha2", "slotsPerWorker: 1", "gpus: 8", "spec.gpus", "no such field"
+    ),
+    "v1: two launchers": older(
+        "v1", "replicas: 1", "replicas: 2", f"{LAUNCHER}.replicas", "must be 1"
+    ),
+    "v1: a clean-up policy that is none": older(
+        "v1", "Policy: Running", "Policy: Some", "spec.cleanPodPolicy", "Running"
+    ),
+    "v1: a role that is none": older(
+        "v1", "    Worker:", "    Master:", "spec.mpiReplicaSpecs[Master]", "Master"
+    ),
+    "v1: a container without an image": older(
+        "v1",
+        ', image: "example.com/mpi:1", command',
+        ", command",
+        f"{LAUNCHER}.template.spec.containers[0].image",
+        "image",
+    ),
+    "v1: another version's manager": older(
+        "v1",
+        "backoffLimit: 2",
+        "managedBy: kubeflow.org/mpi-operator",
+        "spec.runPolicy.managedBy",
+        "training-operator",
+    ),
+    "v1: a later version's ssh path": older(
+        "v1",
+        "slotsPerWorker: 1",
+        "sshAuthMountPath: /root/.ssh",
+        "spec.sshAuthMountPath",
+        "no such field",
     ),
 }

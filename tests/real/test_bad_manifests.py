@@ -1,8 +1,8 @@
 """Job files of which no job can be made, sent to a real API server with the real kubectl.
 
 Each goes to a namespace of its own, past an operator that looks after all of them, and after every
-few comes a sound job. So it is with our definition, which refuses nearly all; and with
-mpi-operator's, which lets most of them through to the operator.
+few comes a sound job. So it is with our definition, which refuses nearly all, in every version; and
+with mpi-operator's, which lets most of those of v2beta1 through to the operator.
 """
 
 import re
@@ -16,15 +16,19 @@ import yaml
 from harness import upstream
 from harness.fake_site import DEFINITIONS, JOBS
 from mpijob.api.crd import NAME
+from mpijob.core import options
+from mpijob.core.version import Version
 from mpijob.generate.settings import NAMESPACE
 
 ROOT = Path(__file__).parents[2]
 CASES = runpy.run_path(str(ROOT / "tests" / "jobfile" / "bad_manifests.py"))
-BAD, GOOD = CASES["BAD"], CASES["GOOD"]
+BAD, GOOD, OLDER = CASES["BAD"], CASES["GOOD"], CASES["OLDER"]
 DEFINITION = f"{DEFINITIONS}/{NAME}"
 #: Of so many bad ones in a row, a sound job comes after the last.
 ROW = 10
-TOLD = {"Created", "Invalid"}
+#: What says that a job is invalid; of v1 `Failed` does, from the beginning.
+INVALID = {"Invalid", "Failed"}
+TOLD = {"Created", *INVALID}
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,9 @@ class Sent:
 
 @pytest.fixture(scope="module")
 def site(site):
-    """A cluster of this module's own, with our operator."""
-    code, _, complaint = site.mpijob("install", "--wait")
+    """A cluster of this module's own, with our operator, that serves every version."""
+    words = [f"--serve={version.value}" for version in Version]
+    code, _, complaint = site.mpijob("install", "--wait", *words)
     assert code == 0, complaint
     return site
 
@@ -112,8 +117,30 @@ def under_ours(site, operator, tmp_path_factory):
     return _sent(site, operator, list(BAD), "ours", send)
 
 
+#: Options of ours in words that mean nothing.
+BROKEN = {
+    options.WRITTEN_IN: "v9",
+    options.TRANSPORT: "smoke",
+    options.MPI_IMPLEMENTATION: "LAM",
+    options.CONVERTED_FROM: "{",
+    options.SSH_SETUP: "somebody",
+    options.ELASTIC: "perhaps",
+}
+
+
 @pytest.fixture(scope="module")
-def under_theirs(site, operator, under_ours):
+def with_broken_options(site, operator):
+    """The true conditions of a sound job of each older version that has such options."""
+    space = site.space("broken")
+    for version, text in OLDER.items():
+        job = yaml.safe_load(text)
+        job["metadata"] = {"name": version, "annotations": BROKEN}
+        site.api.create(f"/apis/{job['apiVersion']}/namespaces/{space}/mpijobs", job)
+    return {version: set(_true(site.until(space, version, _has_ended))) for version in OLDER}
+
+
+@pytest.fixture(scope="module")
+def under_theirs(site, operator, under_ours, with_broken_options):
     """What came, under mpi-operator's, of those that reach a server; nobody checks them first."""
     there = site.api.read(DEFINITION)["metadata"]["resourceVersion"]
     theirs = upstream.definition()
@@ -151,6 +178,8 @@ FINE = {
     "workers that are misspelled": "a job without workers, and a role that is passed over",
     "an older version": "a job of that version, and a field that the server keeps for the others",
     "a field in the wrong place": "an older version has it there, and a server keeps it for that",
+    "v1alpha2: an earlier version's GPUs": "likewise, and here it says nothing",
+    "v1: a later version's ssh path": "likewise",
 }
 #: What mpi-operator's definition drops without a word: the job that is left is sound.
 DROPPED = {
@@ -164,7 +193,9 @@ DROPPED = {
 def _silent(sent, names):
     """The files that are neither refused nor told of as invalid."""
     return {
-        name for name in names if not sent.refused.get(name) and "Invalid" not in sent.told[name]
+        name
+        for name in names
+        if not sent.refused.get(name) and not INVALID & sent.told[name].keys()
     }
 
 
@@ -188,3 +219,7 @@ def test_the_operator_goes_on(sent):
 
 def test_sound_jobs_among_them_run_to_their_end(sent):
     assert sent.sound == [{"Created", "Succeeded"}] * len(sent.sound)
+
+
+def test_options_that_mean_nothing_keep_no_job_from_its_end(with_broken_options):
+    assert list(with_broken_options.values()) == [{"Created", "Succeeded"}] * len(OLDER)

@@ -6,8 +6,9 @@ are the former's and more. What the former let stand without reading it (`runPol
 
 from mpijob.api.wire import RunPolicyWire, SpecWire, idling, roles_of, scheduling_of
 from mpijob.core.draft import LAUNCHER, Draft, ReplicaDraft
-from mpijob.core.job import Identity
+from mpijob.core.job import Identity, Problem
 from mpijob.core.status import JobStatus
+from mpijob.core.validate import CLEAN_POD_POLICIES, unsupported
 
 
 def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
@@ -20,12 +21,13 @@ def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
     """
     policy = spec.run_policy or RunPolicyWire()
     roles = idling(roles_of(spec))
+    clean_pods, problems = _clean_pods(policy.clean_pod_policy, spec.clean_pod_policy)
     return Draft(
         identity=identity,
         replicas=roles,
         slots_per_worker=spec.slots_per_worker,
         run_launcher_as_worker=_has_gpus((roles or {}).get(LAUNCHER)) or None,
-        clean_pods=policy.clean_pod_policy or spec.clean_pod_policy,
+        clean_pods=clean_pods,
         ttl_s=policy.ttl_seconds_after_finished,
         active_deadline_s=policy.active_deadline_seconds,
         backoff_limit=policy.backoff_limit,
@@ -34,7 +36,15 @@ def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
         managed_by=policy.managed_by,
         main_container=spec.main_container,
         status=status,
+        problems=problems,
     )
+
+
+def _clean_pods(chosen: str | None, own: str | None) -> tuple[str | None, tuple[Problem, ...]]:
+    """Return the policy that counts, and what is wrong with the one beside `runPolicy`."""
+    if chosen or not own or own in CLEAN_POD_POLICIES:
+        return chosen or own, ()
+    return None, (unsupported("spec.cleanPodPolicy", own, CLEAN_POD_POLICIES),)
 
 
 def _has_gpus(launcher: ReplicaDraft | None) -> bool:

@@ -43,7 +43,7 @@ _DNS_LABEL_TEXT = (
     "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
     "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
-_NOT_NEGATIVE = "must be greater than or equal to 0"
+NOT_NEGATIVE = "must be greater than or equal to 0"
 
 
 def problems(draft: Draft) -> tuple[Problem, ...]:
@@ -198,7 +198,7 @@ def _slots_problems(draft: Draft) -> Iterator[Problem]:
     if draft.slots_per_worker is None:
         yield required("spec.slotsPerWorker", "must have number of slots per worker")
     elif draft.slots_per_worker < 0:
-        yield invalid("spec.slotsPerWorker", draft.slots_per_worker, _NOT_NEGATIVE)
+        yield invalid("spec.slotsPerWorker", draft.slots_per_worker, NOT_NEGATIVE)
 
 
 def _run_policy_problems(draft: Draft) -> Iterator[Problem]:
@@ -215,7 +215,7 @@ def _run_policy_problems(draft: Draft) -> Iterator[Problem]:
     }
     for field, number in numbers.items():
         if number is not None and number < 0:
-            yield invalid(f"{path}.{field}", number, _NOT_NEGATIVE)
+            yield invalid(f"{path}.{field}", number, NOT_NEGATIVE)
     managers = draft.identity.written_in.ways.managers
     if draft.managed_by is not None and draft.managed_by not in managers:
         yield unsupported(f"{path}.managedBy", draft.managed_by, managers)
@@ -235,7 +235,7 @@ def _further_problems(draft: Draft) -> Iterator[Problem]:
         yield invalid("spec.sshAuthMountPath", draft.ssh_auth_mount_path, "must not contain ':'")
     least = draft.scheduling.min_available if draft.scheduling is not None else None
     if least is not None and least < 0:
-        yield invalid("spec.runPolicy.schedulingPolicy.minAvailable", least, _NOT_NEGATIVE)
+        yield invalid("spec.runPolicy.schedulingPolicy.minAvailable", least, NOT_NEGATIVE)
     yield from _size_problems(draft)
     replicas = draft.replicas or {}
     ssh = {names.SSH_VOLUME: draft.ssh_auth_mount_path or ""}

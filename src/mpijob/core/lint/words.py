@@ -62,6 +62,8 @@ def unknown_findings(unknown: Iterable[UnknownField]) -> Iterator[Finding]:
         moved = _MOVED.get(field.name)
         if close:
             yield error(field.path, "there is no such field", f'Did you mean "{close}"?')
+        elif moved == field.path:
+            yield error(field.path, "there is no such field in this version")
         elif moved:
             yield error(field.path, "there is no such field here", f"It belongs into {moved}.")
         else:
