@@ -60,10 +60,12 @@ class Settings:
     Attributes:
         rounds: How often each side is measured where one measurement takes seconds.
         other: A command line to measure beside ours, "" for none.
+        every_version: Whether API servers are to know every version of MPIJob, v1 too.
     """
 
     rounds: int = 5
     other: str = ""
+    every_version: bool = False
 
 
 SETTINGS = Settings()

@@ -27,6 +27,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=FOLDER / "results.json")
     parser.add_argument("--rounds", type=int, default=5, help="of what takes seconds a round")
     parser.add_argument("--other", default="", help="an operator's command line, beside ours")
+    parser.add_argument(
+        "--every-version", action="store_true", help="have API servers know all of MPIJob's"
+    )
     asked = parser.parse_args()
 
     # Told to end, it takes down what it has brought up, as at its end.
@@ -37,6 +40,7 @@ def main() -> int:
     from measure import BENCHMARKS, SETTINGS, UNTIL_DONE
 
     SETTINGS.rounds, SETTINGS.other = asked.rounds, asked.other
+    SETTINGS.every_version = asked.every_version
     chosen = [
         benchmark
         for benchmark in BENCHMARKS

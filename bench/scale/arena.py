@@ -22,7 +22,8 @@ from harness.control_plane import ControlPlane
 from harness.fake_nodes import fake_nodes
 from harness.processes import Process
 from measure import SETTINGS, UNTIL_DONE
-from mpijob.api.crd import definition
+from mpijob.api.crd import SERVED, definition
+from mpijob.core.version import Version
 from scale import load
 from scale.future import Future, future
 
@@ -69,7 +70,8 @@ class Arena:
         self._running.enter_context(fake_nodes(plane, FAKE_NODE_COUNT))
         self.cluster = plane.cluster
         self.kubeconfig = plane.kubeconfig(USER)
-        self.api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition())
+        known = definition(tuple(Version) if SETTINGS.every_version else SERVED)
+        self.api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", known)
         self.api.until_answers("/apis/kubeflow.org/v2beta1/mpijobs")
         self.api.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", _MAY_ALL)
         self.api.create("/api/v1/namespaces", {"metadata": {"name": "mpi-operator"}})
