@@ -178,18 +178,19 @@ def installed(folder, container=""):
     return agent
 
 
-def run(tmp_path, which, workers, env, command, worker_env=()):
+def run(tmp_path, which, workers, env, command, worker_env=(), slots=1):
     """Run a launcher's command and return what came of it; workers have an environment as well."""
     prefix, flavour = MPI[which]
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("hosts of other names need root and unshare")
     if not (prefix / "mpirun").exists():
         pytest.skip(f"there is no {which} here: `make mpi` says why")
-    agent, made = installed(tmp_path), job(workers=workers, flavour=flavour)
+    agent = installed(tmp_path)
+    made = job(workers=workers, flavour=flavour, slots_per_worker=slots)
     hostfile = tmp_path / "hostfile"
     hostfile.write_text(build.config(made, [], CONFIG, Setup.EXEC)["data"]["hostfile"])
     dialect = mpi.dialect(flavour)
-    told = {**dialect.env(1, transport.ssh_options(Setup.EXEC)), **dialect.exec_env(str(agent))}
+    told = {**dialect.env(slots, transport.ssh_options(Setup.EXEC)), **dialect.exec_env(str(agent))}
     told = {name: text.replace("/etc/mpi/hostfile", str(hostfile)) for name, text in told.items()}
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     image = {"PATH": f"{prefix}:{os.environ['PATH']}", "HOME": str(tmp_path)}
@@ -216,6 +217,14 @@ def test_every_worker_runs_its_rank(tmp_path, which, workers, env):
     done = run(tmp_path, which, workers, env, ["mpirun", "-n", str(workers), "hostname"])
     want = [f"pi-worker-{index}" for index in range(workers)]
     assert sorted(done.stdout.split()) == want, done.stderr
+
+
+@pytest.mark.mpi
+@pytest.mark.root
+@pytest.mark.parametrize("which", MPI)
+def test_four_ranks_fill_two_workers_of_two_slots(tmp_path, which):
+    done = run(tmp_path, which, 2, {}, ["mpirun", "-n", "4", "hostname"], slots=2)
+    assert sorted(done.stdout.split()) == ["pi-worker-0"] * 2 + ["pi-worker-1"] * 2, done.stderr
 
 
 @pytest.mark.mpi
