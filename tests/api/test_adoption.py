@@ -35,12 +35,32 @@ CASES = {
 
 @pytest.mark.parametrize(("there", "want"), CASES.values(), ids=CASES)
 def test_whose_it_is(there, want):
-    assert (is_stray(there), adoptable(Kind.SERVICE, there, JOB)) == want
+    assert (is_stray(Kind.SERVICE, there), adoptable(Kind.SERVICE, there, JOB)) == want
 
 
 @pytest.mark.parametrize("kind", [Kind.POD, Kind.POD_GROUP])
 def test_what_is_watched_without_our_label_is_not_given_it(kind):
     assert not adoptable(kind, child(), JOB)
+
+
+PODS = {
+    "of v1, by mpi-operator": ({"mpi-job-name": "pi"}, True),
+    "of v1, by the training-operator": (
+        {"training.kubeflow.org/operator-name": "mpijob-controller"},
+        False,
+    ),
+    "of v2beta1": ({"training.kubeflow.org/operator-name": "mpi-operator"}, False),
+}
+
+
+@pytest.mark.parametrize(("labels", "want"), PODS.values(), ids=PODS)
+def test_which_pods_no_watch_of_ours_tells_of(labels, want):
+    assert is_stray(Kind.POD, child(labels)) is want
+
+
+def test_a_pod_gets_the_label_by_which_pods_are_watched():
+    label = "training.kubeflow.org/operator-name"
+    assert adoption(Kind.POD) == {"metadata": {"labels": {label: "mpi-operator"}}}
 
 
 @pytest.mark.parametrize("kind", [Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET])

@@ -24,6 +24,7 @@ from mpijob.core.observed import (
     RoleBindingView,
     RoleView,
     ServiceView,
+    launcher_alone,
 )
 from mpijob.core.plan import (
     Announce,
@@ -93,6 +94,12 @@ def _paths(fields):
     for key, value in fields.items():
         held = value.get("suspend") if isinstance(value, dict) else None
         yield f"suspend={held}" if held is not None else key
+
+
+def alone(written, phase=PodPhase.RUNNING):
+    """The world of a job whose launcher is a pod by itself, as v1's operators made it."""
+    pod = replace(launcher_pod(phase), name="pi-launcher", owner_uid=written.uid)
+    return running(written, launcher=launcher_alone(pod), launcher_pods=(pod,))
 
 
 #: What is told of a job whose two workers run.
@@ -211,6 +218,19 @@ PLANS = {
     ),
     "a finished job keeps its workers where the policy is None": (
         settled(running(job(), launcher=launcher(end=DONE))),
+        [],
+    ),
+    "a launcher that is a pod by itself goes on": (settled(alone(job())), []),
+    "where such a job is suspended the pod goes, and a held launcher comes": (
+        settled(alone(job(run_policy=SUSPENDED))),
+        [
+            ["confirm"],
+            ["delete Pod pi-launcher"],
+            ["delete Pod pi-worker-0", "delete Pod pi-worker-1"],
+        ],
+    ),
+    "a launcher that was a pod by itself and has ended is kept": (
+        settled(alone(job(), PodPhase.SUCCEEDED)),
         [],
     ),
     "a finished job loses its running workers where the policy is Running": (

@@ -1,6 +1,7 @@
 """The cache: changes in, one job's world out, and which job a change concerns."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -80,6 +81,39 @@ def test_a_jobs_children_are_found():
         "pi-worker-0",
         "pi-launcher-x1",
     ]
+
+
+def test_a_launcher_that_v1s_operators_made_is_a_pod_and_no_worker():
+    cache, _ = fill(mpi_job(), pod("pi-launcher"), pod("pi-worker-0"))
+    seen = cache.observed(PI)
+    assert (
+        (seen.launcher.name, seen.launcher.is_pod, seen.launcher.end),
+        [view.name for view in seen.launcher_pods],
+        [view.name for view in seen.workers],
+    ) == (("pi-launcher", True, None), ["pi-launcher"], ["pi-worker-0"])
+
+
+def test_where_there_is_a_launchers_job_that_is_the_launcher():
+    cache, _ = fill(mpi_job(), pod("pi-launcher"), LAUNCHER)
+    assert not cache.observed(PI).launcher.is_pod
+
+
+ENDS = {"Succeeded": (True, 0), "Failed": (False, 1)}
+
+
+@pytest.mark.parametrize(("phase", "want"), ENDS.items(), ids=ENDS)
+def test_the_end_of_such_a_pod_is_the_launchers(phase, want):
+    ended = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T12:00:00Z"}}
+    rows = [{"name": "mpi", "state": ended}]
+    cache, _ = fill(
+        mpi_job(), pod("pi-launcher", status={"phase": phase, "containerStatuses": rows})
+    )
+    launcher = cache.observed(PI).launcher
+    assert (launcher.end.succeeded, launcher.end.at, launcher.failed_count) == (
+        want[0],
+        datetime(2026, 1, 1, 12, tzinfo=UTC),
+        want[1],
+    )
 
 
 def test_every_child_concerns_its_job():

@@ -76,7 +76,8 @@ def strays(asked, kind, *answers):
     """What is found of a kind, and what the server was asked for it."""
 
     async def scene(client):
-        objects = KubeObjects(client, Paths(), {Kind.SECRET: "mpijob.dev/child"})
+        selectors = {Kind.SECRET: "mpijob.dev/child", Kind.POD: "x in (a,b)"}
+        objects = KubeObjects(client, Paths(), selectors)
         return [manifest async for manifest in objects.strays(kind)]
 
     found, server = asked(scene, *answers)
@@ -92,5 +93,10 @@ def test_strays_are_read_page_by_page_and_of_them_the_metadata_alone(asked):
     )
 
 
-def test_a_kind_that_is_not_watched_by_our_label_has_no_strays(asked):
-    assert strays(asked, Kind.POD) == ([], [])
+def test_stray_pods_are_those_of_mpi_operators_v1(asked):
+    _, [query] = strays(asked, Kind.POD, page("a"))
+    assert query["labelSelector"] == "mpi-job-name,!training.kubeflow.org/operator-name"
+
+
+def test_a_kind_that_is_not_watched_by_label_has_no_strays(asked):
+    assert strays(asked, Kind.POD_GROUP) == ([], [])

@@ -242,7 +242,7 @@ def handed_back(site, taken_over):
     """mpi-operator's definition after ours, by the command that its documentation gives."""
     process, _ = taken_over
     process.stop()
-    path = upstream.folder() / "manifests" / "base" / "kubeflow.org_mpijobs.yaml"
+    path = upstream.folder() / upstream.NEWEST.definition
     words = ["apply", "--server-side", "--force-conflicts", "-f", str(path)]
     code, _, complaint = site.kubectl(*words)
     assert code == 0, complaint

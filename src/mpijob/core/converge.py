@@ -178,6 +178,10 @@ def held_launcher(
 def stopped_launcher(job: MPIJob, observed: Observed) -> Iterator[Step]:
     """Yield the suspension of a launcher that could still run; one that has ended is left alone."""
     seen = observed.launcher
+    if seen is not None and seen.is_pod:
+        if seen.end is None:
+            yield from _deletions(job, Kind.POD, observed.launcher_pods)
+        return
     if seen is not None and seen.owner_uid == job.uid and not seen.suspended and seen.end is None:
         yield _patch(job, Kind.JOB, seen, {"spec": {"suspend": True}})
 
@@ -200,7 +204,10 @@ def pod_group_gone(job: MPIJob, observed: Observed) -> Iterator[Step]:
 
 def everything(job: MPIJob, observed: Observed) -> Iterator[Step]:
     """Yield the deletion of all that the job owns, the launcher and its pods included."""
-    yield from _deletions(job, Kind.JOB, (observed.launcher,))
+    if observed.launcher is not None and observed.launcher.is_pod:
+        yield from _deletions(job, Kind.POD, observed.launcher_pods)
+    else:
+        yield from _deletions(job, Kind.JOB, (observed.launcher,))
     yield from _deletions(job, Kind.POD, observed.workers)
     yield from _deletions(job, Kind.POD_GROUP, (observed.pod_group,))
     yield from _deletions(job, Kind.SECRET, (observed.secret, observed.host_keys))

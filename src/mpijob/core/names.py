@@ -17,6 +17,8 @@ JOB_NAME_LABEL = "training.kubeflow.org/job-name"
 JOB_ROLE_LABEL = "training.kubeflow.org/job-role"
 REPLICA_INDEX_LABEL = "training.kubeflow.org/replica-index"
 REPLICA_TYPE_LABEL = "training.kubeflow.org/replica-type"
+#: The label by which mpi-operator's v1 found a job's pods.
+V1_JOB_NAME_LABEL = "mpi-job-name"
 #: v1alpha2's label of a pod's role, which says the same on the pods of every version.
 ROLE_TYPE_LABEL = "mpi_role_type"
 #: What the operator's name is in the labels of pods, by which version their job was written in.
@@ -140,7 +142,7 @@ def pod_labels(job: MPIJob, role: Role) -> dict[str, str]:
         "mpi_job_name": job.name,
         ROLE_TYPE_LABEL: role.value,
         "group-name": GROUP,
-        "mpi-job-name": job.name,
+        V1_JOB_NAME_LABEL: job.name,
         "mpi-job-role": role.value,
     }
 

@@ -82,7 +82,11 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class LauncherView(Child):
-    """The launcher's batch/v1 Job. `node_selector` is its template's, which a resume replaces."""
+    """The launcher's batch/v1 Job. `node_selector` is its template's, which a resume replaces.
+
+    `is_pod`: it is no Job but a pod by itself, as v1's operators made it. It cannot be held, and
+    ends where it is deleted.
+    """
 
     suspended: bool = False
     started_at: datetime | None = None
@@ -90,6 +94,7 @@ class LauncherView(Child):
     active_count: int = 0
     failed_count: int = 0
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    is_pod: bool = False
 
 
 class ContainerView(NamedTuple):
@@ -129,6 +134,24 @@ class PodView(Child):
     containers: tuple[ContainerView, ...] = ()
 
 
+def launcher_alone(pod: PodView) -> LauncherView:
+    """Return the launcher that is this pod: its end is the pod's, and nobody tries it again."""
+    ended = pod.phase in (PodPhase.SUCCEEDED, PodPhase.FAILED)
+    well = pod.phase is PodPhase.SUCCEEDED
+    at = max((c.ended_at for c in pod.containers if c.ended_at is not None), default=None)
+    return LauncherView(
+        pod.name,
+        pod.uid,
+        pod.owner_uid,
+        pod.version,
+        started_at=pod.running_since,
+        end=End(well, "", "", at) if ended else None,
+        active_count=0 if ended else 1,
+        failed_count=int(ended and not well),
+        is_pod=True,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class PodGroupView(Child):
     """The PodGroup of a gang scheduler, whose whole spec is ours."""
@@ -140,7 +163,8 @@ class PodGroupView(Child):
 class Observed:
     """One job and all that bears its names or its uid, whoever owns it.
 
-    `launcher_pods` are the pods that the launcher's Job controls; `workers` the pods that the job
+    `launcher_pods` are the pods that the launcher's Job controls, or the launcher itself where it
+    is a pod; `workers` the pods that the job
     controls and those that stand under a wanted worker's name. `priorities` maps the names of
     PriorityClasses to their values, as far as the job's templates name any.
     """

@@ -15,8 +15,8 @@ from mpijob.ports import NotFound, Objects, Refused, Strays
 
 _log = logging.getLogger(__name__)
 
-#: The kinds that are watched by our label. Pods bear one that every operator gives them.
-KINDS = (Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET, Kind.JOB)
+#: The kinds that are watched by label: by ours, or, as pods, by one that newer operators give them.
+KINDS = (Kind.SERVICE, Kind.CONFIG_MAP, Kind.SECRET, Kind.JOB, Kind.POD)
 _AT_ONCE = 32
 
 
@@ -33,7 +33,7 @@ async def adopt(objects: Objects, strays: Strays) -> int:
         Ref(kind, *key_of(manifest))
         for kind in KINDS
         async for manifest in strays.strays(kind)
-        if is_stray(manifest)
+        if is_stray(kind, manifest)
     ]
     gate = asyncio.Semaphore(_AT_ONCE)
     answers = await asyncio.gather(

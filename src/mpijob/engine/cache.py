@@ -24,6 +24,7 @@ from mpijob.core.observed import (
     RoleView,
     SecretView,
     ServiceView,
+    launcher_alone,
 )
 from mpijob.core.plan import Kind, Ref
 from mpijob.ports import Change, ChangeType
@@ -181,6 +182,9 @@ class Cache:
         of_launcher = Key(namespace, names.launcher(name))
         launcher = self._view(Kind.JOB, LauncherView, of_launcher)
         pods = self._pods_of.get(launcher.uid, {}) if launcher else {}
+        alone = self._pods_of.get(job.identity.uid, {}).get(of_launcher.name)
+        if launcher is None and alone is not None:
+            launcher, pods = launcher_alone(alone), {alone.name: alone}
         return Observed(
             job=job,
             service=self._view(Kind.SERVICE, ServiceView, Key(namespace, names.service(name))),
@@ -256,7 +260,7 @@ class Cache:
         """The pods that the job owns, and strangers under the names of workers that it wants."""
         key, uid = job.identity.key, job.identity.uid
         own = self._pods_of.get(uid, {})
-        yield from own.values()
+        yield from (pod for pod in own.values() if pod.name != names.launcher(key.name))
         if isinstance(job, Rejected):
             return
         for name in names.workers(key.name, job.worker_count):

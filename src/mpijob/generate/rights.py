@@ -33,7 +33,7 @@ def operator_rules(chosen: Installation) -> list[Manifest]:
         _rule("kubeflow.org", ("mpijobs",), ("get", "list", "watch", *_older(chosen))),
         _rule("kubeflow.org", ("mpijobs/status",), ("patch",)),
         _rule("kubeflow.org", ("mpijobs/finalizers",), ("update",)),
-        _rule("", ("pods",), ("get", "list", "watch", "create", "delete")),
+        _rule("", ("pods",), ("get", "list", "watch", "create", "delete", *_of_v1(chosen))),
         _rule("", ("services", "configmaps", "secrets"), _CHILD_VERBS),
         _rule("batch", ("jobs",), _CHILD_VERBS),
         _rule("batch", ("jobs/status",), ("patch",)),
@@ -57,6 +57,11 @@ def _older(chosen: Installation) -> tuple[str, ...]:
     """
     patch = ("patch",) if set(chosen.served) - {STORED} else ()
     return (*patch, "delete") if "v1" in chosen.served else patch
+
+
+def _of_v1(chosen: Installation) -> tuple[str, ...]:
+    """Return what the operator does to pods that mpi-operator's v1 made: it marks them."""
+    return ("patch",) if "v1" in chosen.served else ()
 
 
 def lease_rules() -> list[Manifest]:

@@ -25,6 +25,10 @@ class _Page(msgspec.Struct):
 
 _Shape = TypeVar("_Shape")
 
+#: What children of other operators bear, and lack.
+_STRAY = f"app,!{names.CHILD_LABEL}"
+_STRAYS = {Kind.POD: f"{names.V1_JOB_NAME_LABEL},!{names.OPERATOR_NAME_LABEL}"}
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -95,16 +99,16 @@ class KubeObjects:
     async def strays(self, kind: Kind) -> AsyncIterator[Manifest]:
         """Yield the metadata of a kind's objects that lack the label by which it is watched.
 
-        Of a kind that is not watched by our label there are none. mpi-operator's children all bear
-        the label `app`: what has none is not asked for, and of what comes only the metadata is
-        read, and that of one page at a time.
+        Of a kind that is not watched by label there are none. mpi-operator's children all bear
+        the label `app`, its pods of v1 one of that version: what has none is not asked for, and of
+        what comes only the metadata is read, and that of one page at a time.
 
         Raises Unreachable, Refused.
         """
-        if self._selectors.get(kind) != names.CHILD_LABEL:
+        if kind not in self._selectors:
             return
         path, more = self._paths.collection(kind), ""
-        query = {"labelSelector": f"app,!{names.CHILD_LABEL}", "limit": str(PAGE_SIZE)}
+        query = {"labelSelector": _STRAYS.get(kind, _STRAY), "limit": str(PAGE_SIZE)}
         while True:
             answer = await self._client.request(
                 "GET", path, query=query | ({"continue": more} if more else {})
