@@ -75,6 +75,12 @@ def space(site: Site) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def every_version(site: Site) -> None:
+    """Have the site serve every version: by default v1 is not, and another module installs anew."""
+    site.serve_every_version()
+
+
+@pytest.fixture(scope="module")
 def told(site: Site, space: str) -> Path:
     """Return a folder that pods look into, and in which a test tells them what to do."""
     folder = Path(site.cluster.folder) / f"{space}-told"

@@ -17,13 +17,16 @@ from harness.api import Api, Object
 from harness.binaries import locked
 from harness.cluster import Cluster
 from harness.processes import Broken
+from mpijob.core import names
+from mpijob.core.version import Version
 
 #: Where the operator lives: what `mpijob install` makes unless told otherwise.
 OPERATOR_SPACE = "mpi-operator"
 MPIJOB = (sys.executable, "-c", "from mpijob.cli import main; main()")
 _JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
 _PODS = "/api/v1/namespaces/{}/pods"
-_ROLE = "training.kubeflow.org/job-role"
+#: The pods of every version's jobs bear it; `job-role` says another thing in v1.
+_ROLE = names.ROLE_TYPE_LABEL
 _NAME = "training.kubeflow.org/job-name"
 _END_LIMIT_S = 300
 _LAST_LINES = 60
@@ -83,13 +86,23 @@ class Site:
         """Put the operator in, unless another process of the session did. Raises Broken."""
         with locked(folder / "site.lock"), self.api() as api:
             if not api.answers("/apis/kubeflow.org/v2beta1"):
-                self.mpijob(
-                    "install",
-                    f"--image={self.images['operator']}",
-                    f"--kubectl-delivery-image={self.images['kubectl-delivery']}",
-                    "--wait",
-                    *flags,
-                )
+                self._install(*flags)
+
+    def serve_every_version(self) -> None:
+        """Have the API server know every version of MPIJobs, v1 too. Raises Broken."""
+        self._install(*(f"--serve={version.value}" for version in Version))
+        with self.api() as api:
+            for version in Version:
+                api.until_answers(f"/apis/{version.api_version}/mpijobs")
+
+    def _install(self, *flags: str) -> None:
+        self.mpijob(
+            "install",
+            f"--image={self.images['operator']}",
+            f"--kubectl-delivery-image={self.images['kubectl-delivery']}",
+            "--wait",
+            *flags,
+        )
 
     def mpijob(self, *words: str) -> str:
         """Type an mpijob command against the cluster; return what it printed. Raises Broken."""
