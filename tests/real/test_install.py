@@ -6,6 +6,9 @@ say: at once, and a launcher's ends well unless told otherwise. The server guard
 as some clusters do.
 """
 
+import threading
+import time
+
 import pytest
 import yaml
 
@@ -115,7 +118,14 @@ def test_users_with_kubernetes_own_roles_may_use_jobs(site, installed):
         review = {"kind": "SubjectAccessReview", "apiVersion": REVIEW, "spec": spec}
         return site.api.create(f"/apis/{REVIEW}/subjectaccessreviews", review)["status"]["allowed"]
 
-    rights = {role: (may(role, "list"), may(role, "create")) for role in ("edit", "view")}
+    def may_soon(role, verb):
+        """Ask until it is so: who guards rights hears of a new binding a moment later."""
+        moment, over_at = threading.Event(), time.monotonic() + 30
+        while not may(role, verb) and time.monotonic() < over_at:
+            moment.wait(0.1)
+        return may(role, verb)
+
+    rights = {role: (may_soon(role, "list"), may(role, "create")) for role in ("edit", "view")}
     assert rights == {"edit": (True, True), "view": (True, False)}
 
 
