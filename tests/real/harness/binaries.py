@@ -59,7 +59,7 @@ BINARIES = {
         Binary("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
         Binary("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok"),
         # Programs of ours, of what the tests need alone: their own have every plugin and store
-        # there is, and take several times as long to build.
+        # there is, and take longer to build: rclone several times.
         Binary("coredns", "coredns", ".", "github.com/coredns/coredns"),
         Binary("rclone", "rclone", ".", "github.com/rclone/rclone"),
     )
