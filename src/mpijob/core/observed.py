@@ -164,9 +164,9 @@ class Observed:
     """One job and all that bears its names or its uid, whoever owns it.
 
     `launcher_pods` are the pods that the launcher's Job controls, or the launcher itself where it
-    is a pod; `workers` the pods that the job
-    controls and those that stand under a wanted worker's name. `priorities` maps the names of
-    PriorityClasses to their values, as far as the job's templates name any.
+    is a pod; `workers` the pods that the job controls and those that stand under a wanted worker's
+    name. `priorities` maps the names of PriorityClasses to their values, as far as the job's
+    templates name any.
     """
 
     job: MPIJob | Rejected

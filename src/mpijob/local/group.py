@@ -256,12 +256,8 @@ class _Running:
         self._plane.node = node
         self._plane.kubelet = kubelet
         self._plane.stir()
-        try:
-            async for event in runtime.events():
-                kubelet.hear(event)
-        except RuntimeFailed as failure:
-            sweep(self._home.path)
-            kubelet.lose_all(str(failure))
+        with contextlib.suppress(RuntimeFailed):
+            await kubelet.attend(self._home.path)
 
     def _give_up(self, reason: str, message: str) -> None:
         _log.error("%s: %s", reason, message)

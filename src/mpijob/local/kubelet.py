@@ -19,6 +19,7 @@ from mpijob.local.environment import ConfigError, Place
 from mpijob.local.home import JobFolder
 from mpijob.local.placement import Node, devices_of
 from mpijob.local.pod_life import Hands, PodLife, Told
+from mpijob.local.sweep import sweep
 from mpijob.local.users import user_of
 from mpijob.local.volume_files import sources_of
 from mpijob.local.volumes import MountFailed, Volumes
@@ -114,6 +115,21 @@ class Kubelet:
         if life is not None:
             life.hear(event)
             self._changed(life)
+
+    async def attend(self, home: Path) -> None:
+        """Hear all that the runtime says, until it ends.
+
+        Raises:
+            RuntimeFailed: It died; what it left is ended, and its pods are told to be lost.
+
+        """
+        try:
+            async for event in self._runtime.events():
+                self.hear(event)
+        except rt.RuntimeFailed as failure:
+            sweep(home)
+            self.lose_all(str(failure))
+            raise
 
     def end_all(self, grace_s: float, *, launchers: bool) -> None:
         """Have all pods end: of the launcher's role, or of every other."""

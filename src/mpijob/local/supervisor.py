@@ -35,7 +35,6 @@ from mpijob.local.machine import machine
 from mpijob.local.objects import LocalObjects
 from mpijob.local.runtime import Runtime, RuntimeFailed
 from mpijob.local.settings import Settings, read
-from mpijob.local.sweep import sweep
 
 _log = logging.getLogger(__name__)
 #: How long pods have to end once their job has, in seconds; less where they ask for less.
@@ -155,11 +154,8 @@ class Supervisor:
         self._plane.kubelet = kubelet
         self._plane.stir()
         try:
-            async for event in runtime.events():
-                kubelet.hear(event)
+            await kubelet.attend(self._home.path)
         except RuntimeFailed as failure:
-            sweep(self._home.path)
-            kubelet.lose_all(str(failure))
             self._end_job("RuntimeLost", str(failure))
 
     async def _until_rest(self) -> None:

@@ -55,10 +55,7 @@ def _at(text):
 @pytest.fixture(scope="module")
 def gpus(site, every_version):
     """Nodes that have as many GPUs as one job wants."""
-    with site.api() as api:
-        for node in api.read("/api/v1/nodes")["items"]:
-            room = {"capacity": {GPU: str(EACH)}, "allocatable": {GPU: str(EACH)}}
-            api.merge(f"/api/v1/nodes/{node['metadata']['name']}/status", {"status": room})
+    site.equip(GPU, EACH)
 
 
 @pytest.fixture(scope="module", params=POLICIES)

@@ -84,10 +84,7 @@ def manifests(images):
 
 @pytest.fixture(scope="module")
 def runs(site, space, manifests):
-    with site.api() as api:
-        for node in api.read("/api/v1/nodes")["items"]:
-            room = {"capacity": {GPU: "4"}, "allocatable": {GPU: "4"}}
-            api.merge(f"/api/v1/nodes/{node['metadata']['name']}/status", {"status": room})
+    site.equip(GPU, 4)
     return site.run(space, *manifests.values())
 
 

@@ -21,10 +21,7 @@ NAME = "tensorflow-benchmark-16"
 @pytest.fixture(scope="module")
 def run(site, space, images):
     """What became of it."""
-    with site.api() as api:
-        for node in api.read("/api/v1/nodes")["items"]:
-            room = {"capacity": {GPU: "16"}, "allocatable": {GPU: "16"}}
-            api.merge(f"/api/v1/nodes/{node['metadata']['name']}/status", {"status": room})
+    site.equip(GPU, 16)
     given = {"name": NAME, "gpus": "16", "image": images["tensorflow-benchmarks"]}
     [job] = SIMPLE.manifests(given, Setting(space, Version.V1ALPHA1))
     # As the operator of its package has it; the one here was installed without its prototype.

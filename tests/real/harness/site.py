@@ -119,6 +119,13 @@ class Site:
             raise Broken(f"mpijob {' '.join(words)}: exit {done.returncode}:\n{told}")
         return done.stdout
 
+    def equip(self, resource: str, count: int) -> None:
+        """Have every node say that it has so many of a resource."""
+        room = {"capacity": {resource: str(count)}, "allocatable": {resource: str(count)}}
+        with self.api() as api:
+            for node in api.read("/api/v1/nodes")["items"]:
+                api.merge(f"/api/v1/nodes/{node['metadata']['name']}/status", {"status": room})
+
     def api(self) -> Api:
         """Return a client that may do everything."""
         return self.cluster.api("site")

@@ -105,6 +105,18 @@ chmod 0644 "$to/passwd"
 [ $# -eq 0 ] || exec "$@"
 """
 
+#: What root does before it starts sshd, so that sshd starts and lets root in.
+ADMIT_ROOT = r"""if [ "$(id -u)" = 0 ]; then
+    mkdir -p -m 0755 /run/sshd || : # Debian's sshd wants it. Others do not, and need not.
+    case $(grep '^root:' /etc/shadow 2>/dev/null) in
+    'root:!'*) # Without PAM, sshd turns away a user whose password is locked this way.
+        sed -i 's/^root:![^:]*:/root:*:/' /etc/shadow ||
+            echo "root is locked in /etc/shadow; sshd will turn it away." >&2
+        ;;
+    esac
+fi
+"""
+
 START_SSHD = (
     r"""#!/bin/sh
 # Runs sshd in the foreground, and keeps the environment of this container for what it starts.
@@ -117,15 +129,9 @@ if ! sshd=$(PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; command -v sshd); then
     echo "This image has no sshd. Install openssh-server in it, or give the worker a command." >&2
     exit 127
 fi
-if [ "$(id -u)" = 0 ]; then
-    mkdir -p -m 0755 /run/sshd || : # Debian's sshd wants it. Others do not, and need not.
-    case $(grep '^root:' /etc/shadow 2>/dev/null) in
-    'root:!'*) # Without PAM, sshd turns away a user whose password is locked this way.
-        sed -i 's/^root:![^:]*:/root:*:/' /etc/shadow ||
-            echo "root is locked in /etc/shadow; sshd will turn it away." >&2
-        ;;
-    esac
-fi
+"""
+    + ADMIT_ROOT
+    + """\
 # What is in the environment is nobody else's business; what ranks write is not ours to hide.
 (umask 077 && printed >"$environment") || exit 1
 exec "$sshd" -De -f "$config"

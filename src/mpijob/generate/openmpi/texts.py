@@ -4,8 +4,10 @@ The script keeps to what dash and busybox know, and needs ssh's programs of the 
 """
 
 from collections.abc import Iterable
+from textwrap import indent
 
 from mpijob.core.transport import environment
+from mpijob.core.transport.ssh_texts import ADMIT_ROOT
 
 #: Where all pods of the package have their things.
 ROOT = "/kubeflow/openmpi"
@@ -156,16 +158,7 @@ start_sshd() {
 exec "${SHELL:-/bin/sh}" -c "$SSH_ORIGINAL_COMMAND"
 SESSION
     (umask 077 && printed >"$HOME/.sshd/environment")
-    if [ "$(id -u)" = 0 ]; then
-        mkdir -p -m 0755 /run/sshd || : # Debian's sshd wants it. Others do not, and need not.
-        case $(grep '^root:' /etc/shadow 2>/dev/null) in
-        'root:!'*) # Without PAM, sshd turns away a user whose password is locked this way.
-            sed -i 's/^root:![^:]*:/root:*:/' /etc/shadow ||
-                echo "root is locked in /etc/shadow; sshd will turn it away" >&2
-            ;;
-        esac
-    fi
-    "$sshd" -D -e -f "$HOME/.sshd/sshd_config" &
+ADMIT_ROOT    "$sshd" -D -e -f "$HOME/.sshd/sshd_config" &
     sshd_pid=$!
 }
 
@@ -184,7 +177,8 @@ run_worker() {
     done
     [ -n "$here" ] || kill "$sshd_pid"
 }
-""".replace("TIMED_OUT", str(TIMED_OUT))
+""".replace("ADMIT_ROOT", indent(ADMIT_ROOT, "    "))
+    .replace("TIMED_OUT", str(TIMED_OUT))
     .replace("SSH_PORT", str(SSH_PORT))
     .replace("CONTINUE", CONTINUE)
     .replace("TERMINATE", TERMINATE)
