@@ -82,8 +82,8 @@ async def course(orders: Orders, around: Surroundings, signals: Signals) -> None
     watch = _Watch(around.changes(), orders.master)
     try:
         await _unless_ended(watch, _prepared(orders, around, watch))
-        _log.info("the worker may begin")
         signals.begin()
+        _log.info("the worker may begin")
         _log.info("the master has ended: %s", (await watch.until(_has_ended)).end)
         if orders.upload is not None:
             await _uploaded(orders.upload, around)
