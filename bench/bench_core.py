@@ -1,7 +1,8 @@
 """The decision: how long one look at a large job takes."""
 
-from dataclasses import replace
 from time import process_time
+
+from msgspec.structs import replace
 
 from measure import benchmark, medians_s
 from mpijob.core.reconcile import reconcile

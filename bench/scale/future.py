@@ -6,10 +6,10 @@ server. What is not known before a job is there stands in them as a word to be r
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from mpijob.api import versions
 from mpijob.core import names

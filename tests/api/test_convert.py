@@ -1,11 +1,11 @@
 """A job file in another version means the same as far as that version can say it."""
 
-from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mpijob.api import versions
 from mpijob.api.convert import Converted, converted

@@ -1,9 +1,9 @@
 """What a v1alpha2 job means, and the transcript of the document that describes its operator."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.api import versions
 from mpijob.cluster.merge import merged

@@ -1,9 +1,9 @@
 """What `doctor --cluster` makes of what it is told."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.cli.cluster_checkup import cluster_checkup
 from mpijob.cli.cluster_seen import RIGHTS, Seen

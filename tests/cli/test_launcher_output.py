@@ -1,9 +1,9 @@
 """What a launcher writes, passed on run after run."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.cli.launcher_output import LauncherOutput
 from mpijob.core.job import Identity, Key, MPIJob, Replica, RestartPolicy

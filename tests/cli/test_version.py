@@ -23,7 +23,7 @@ def test_it_says_them_to_programs(mpijob):
 def test_it_loads_nothing_that_takes_time():
     program = (
         "import sys; from mpijob.cli.root import cli; cli.main(['version'], standalone_mode=False);"
-        "slow = {'asyncio', 'cryptography', 'msgspec', 'rich', 'sqlite3', 'yaml'};"
+        "slow = {'asyncio', 'cryptography', 'rich', 'sqlite3', 'yaml'};"
         "print(sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(

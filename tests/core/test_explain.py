@@ -1,9 +1,9 @@
 """Why a job is not running: the first fact is the cause, and says what to do."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core.circumstances import Circumstances, Notice
 from mpijob.core.explain import Weight, explain, questions

@@ -1,10 +1,10 @@
 """What holds of every plan, whatever was observed: worlds possible and worlds not."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mpijob.core import names
 from mpijob.core.config import Config, Gang, Transport

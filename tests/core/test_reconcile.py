@@ -1,9 +1,9 @@
 """What is done about a job, world by world, and what holds of every plan."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core import build, names
 from mpijob.core.config import Config, Gang, Transport

@@ -1,8 +1,7 @@
 """What is told of a job, world by world."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core.job import CleanPodPolicy, Identity, Key, Problem, Rejected, RunPolicy
 from mpijob.core.observed import End, Observed, PodPhase, ServiceView

@@ -1,10 +1,9 @@
 """The rules: mpi-operator's, word for word and in its order, and those that we add."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mpijob.core.draft import Draft, ReplicaDraft, settled
 from mpijob.core.job import Identity, Key, LauncherStart, SchedulingPolicy

@@ -1,8 +1,7 @@
 """A job's pods are found by whatever was written to find them, whichever version it was for."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core import build, names
 from mpijob.core.config import Config

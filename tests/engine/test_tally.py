@@ -1,6 +1,6 @@
 """What an operator counts."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from mpijob.core.report import next_status
 from mpijob.core.status import JobStatus

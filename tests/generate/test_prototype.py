@@ -1,8 +1,7 @@
 """How a prototype is found, described, and made objects of."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mpijob.generate.parameters import Parameter, Type, WrongParameters
 from mpijob.generate.prototype import (

@@ -5,10 +5,10 @@ training-operator v1.9 (pkg/controller.v1/mpi). Where ours part from it, docs/di
 in rows 45 to 53.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.api import versions
 from mpijob.core.config import Config

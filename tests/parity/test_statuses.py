@@ -4,10 +4,11 @@ The only listed difference that these jobs show is that an invalid job says so (
 come once (row 12) shows in their number, which is not compared.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.api.status import encode_status
 from mpijob.core import build, names, transport

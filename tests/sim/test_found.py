@@ -1,6 +1,6 @@
 """What the simulator found, each as the smallest world that shows it: none of it comes back."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from mpijob.core import build
 from mpijob.core.config import Config, Gang

@@ -1,7 +1,8 @@
 """Weather: drawn fault by fault, family by family."""
 
-from dataclasses import fields
 from random import Random
+
+from msgspec.structs import fields
 
 from mpijob.sim.weather import CALM, FAMILIES, Weather
 

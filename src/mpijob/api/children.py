@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from mpijob.core import names
 from mpijob.core.job import Key, Manifest
@@ -202,6 +203,15 @@ class Seen(msgspec.Struct, frozen=True):
     owner_kind: str = ""
     owner_name: str = ""
     job_name: str = ""
+
+    def tells_news(self, before: "Seen | None") -> bool:
+        """Say whether this tells more than `before` did; another version alone is no news."""
+        if before is None or type(before.view) is not type(self.view):
+            return True
+        if isinstance(self.view, Child) and isinstance(before.view, Child):
+            as_new = replace(before.view, version=self.view.version)
+            before = replace(before, view=as_new)
+        return self != before
 
 
 def seen(kind: Kind, manifest: Manifest | bytes) -> Seen:

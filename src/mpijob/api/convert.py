@@ -7,8 +7,9 @@ edited in between.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mpijob.api import versions
 from mpijob.api.v1alpha2 import NAMES
@@ -63,8 +64,7 @@ _MEANINGS: Mapping[str, Callable[[MPIJob], object]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(Struct, frozen=True):
     """The file in another version, and what it says otherwise, a line each."""
 
     manifest: Manifest

@@ -1,8 +1,9 @@
 """Announcements as Kubernetes Events (core/v1)."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
+
+from msgspec import Struct
 
 from mpijob.core import names
 from mpijob.core.circumstances import Notice
@@ -47,8 +48,7 @@ def event(job: Identity, told: Announce, now: datetime) -> Manifest:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class EventView:
+class EventView(Struct, frozen=True):
     """An Event as a reader sees it: about which object, what, and when it was told last."""
 
     namespace: str

@@ -1,15 +1,15 @@
 """Leases on the wire: who holds one, since when, and for how long without renewal."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from mpijob.api.manifest import version_of
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Ref
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """What a Lease says: its holder ("" for none), its last renewal, how long that holds (s)."""
 
     version: str

@@ -3,8 +3,9 @@
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 API_VERSION = "kubeflow.org/v2beta1"
 
@@ -14,8 +15,7 @@ _INTERPRETERS = re.compile(r"^(python[0-9.]*|bash|sh|dash|zsh|env|nice|time|perl
 _NAME_MAX = 40
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(Struct, frozen=True):
     """What the flags say of a job; empty or 0 where they say nothing.
 
     Args:

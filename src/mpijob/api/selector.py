@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _KEY = r"[A-Za-z0-9][-A-Za-z0-9_./]*"
 _VALUE = r"[-A-Za-z0-9_.]*"
@@ -14,8 +15,7 @@ _HAS = re.compile(rf"^(!?)\s*({_KEY})$")
 Labels = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(Struct, frozen=True):
     """Requirements that labels must meet, all of them; none is met by all labels."""
 
     requirements: tuple[Callable[[Labels], bool], ...] = ()

@@ -6,10 +6,10 @@ is wrong is told at once.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeVar, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from mpijob.api import status as statuses
 from mpijob.api import v1, v1alpha1, v1alpha2, v2beta1

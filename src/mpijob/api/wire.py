@@ -5,11 +5,11 @@ reads the same object. Each reads of it what it knows.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from mpijob.api.status import StatusWire
 from mpijob.core.draft import WORKER, ReplicaDraft

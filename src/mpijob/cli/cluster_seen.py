@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from mpijob.core.job import Manifest
 from mpijob.kube.apply import found, listed
@@ -29,8 +30,7 @@ _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/mpi-operator"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A cluster as one user sees it.
 
     Args:

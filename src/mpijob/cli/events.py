@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import click
+from msgspec import Struct
 
 from mpijob.api import events as wire
 from mpijob.api.events import EventView
@@ -28,8 +28,7 @@ _USUAL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(Struct, frozen=True):
     """Which events to print, and how. `namespace` "" means every namespace, no `names` all."""
 
     namespace: str

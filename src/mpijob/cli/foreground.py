@@ -2,9 +2,9 @@
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import click
+from msgspec import Struct
 
 from mpijob.api import children
 from mpijob.cli import exits
@@ -28,8 +28,7 @@ from mpijob.ports import ChangeType
 _PAUSE_S = 0.1
 
 
-@dataclass(slots=True)
-class Foreground:
+class Foreground(Struct):
     """One job that this command stays with, and what the person in front of it sees of it."""
 
     world: World

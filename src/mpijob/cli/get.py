@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import click
+from msgspec import Struct
 
 from mpijob.api import versions
 from mpijob.api.manifest import as_list, key_of, labels_of, resource_name
@@ -27,8 +27,7 @@ from mpijob.ports import ChangeType
 _PUZZLING = frozenset({"Pending", "Restarting", "Blocked", "Invalid"})
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """Which jobs to print, and how. `namespace` "" means every namespace, no `names` all."""
 
     namespace: str

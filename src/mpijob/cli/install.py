@@ -1,10 +1,11 @@
 """`mpijob install`: put the operator into a cluster, or bring the one there to this version."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mpijob.api.crd import NAME as DEFINITION_NAME
 from mpijob.api.crd import definition
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 _DEPLOYMENTS = "/apis/apps/v1/deployments"
 
 
-@dataclass(frozen=True, slots=True)
-class _Manner:
+class _Manner(Struct, frozen=True):
     """How to go about it: whether to change anything, wait, or put up with another operator."""
 
     dry_run: bool

@@ -2,10 +2,10 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import click
+from msgspec.structs import fields
 
 from mpijob.api.crd import SERVED, UNDERSTOOD
 from mpijob.generate.settings import IMAGE, KUBECTL_DELIVERY_IMAGE, NAMESPACE, Installation

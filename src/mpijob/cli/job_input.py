@@ -1,10 +1,10 @@
 """The job file of a command line: read, placed, and refused in words that name file and line."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import IO, Any
 
 import click
+from msgspec.structs import replace
 
 from mpijob import jobfile
 from mpijob.api import versions

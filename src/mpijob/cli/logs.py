@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mpijob.api import versions
 from mpijob.api.manifest import uid_of
@@ -21,8 +22,7 @@ from mpijob.core.plan import Kind, Ref
 from mpijob.ports import NotFound
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Which logs, and how much of them."""
 
     key: Key

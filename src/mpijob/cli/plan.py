@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
+from msgspec.structs import replace
 
 from mpijob.api.manifest import as_list, resource_name
 from mpijob.cli import exits

@@ -3,10 +3,10 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from mpijob.api import versions
 from mpijob.api.manifest import images_of, key_of, ref_of, renamed, resource_name, uid_of
@@ -43,8 +43,7 @@ class _Run(click.Command):
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(Struct, frozen=True):
     """How to run it: what the options say that are not about the job."""
 
     settings: Settings

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from mpijob.api.manifest import renamed
 from mpijob.api.new_job import manifest, named_after
@@ -20,8 +21,7 @@ from mpijob.jobfile.file import STDIN
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What the command line of `run` says.
 
     Args:
@@ -44,8 +44,7 @@ class Wish:
     home: str = DEFAULT_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True):
     """A job to run: as written and as placed, and where its relative paths count from.
 
     `manifest` is what the person wrote, under the name that the command line gives it; `file` has

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import click
+from msgspec import Struct
 
 from mpijob.api import versions
 from mpijob.api.manifest import key_of, resource_name, uid_of
@@ -24,8 +24,7 @@ _DELETE = "delete"
 _FINISHED = "finished"
 
 
-@dataclass(frozen=True, slots=True)
-class Hope:
+class Hope(Struct, frozen=True):
     """What is waited for: the end, the removal, or a condition of that type and truth."""
 
     text: str

@@ -7,10 +7,10 @@ Else it is about this machine, whether there is a kubeconfig or not.
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from msgspec import Struct
 
 from mpijob.cli.trouble import Trouble
 
@@ -27,8 +27,7 @@ VARIABLE = "MPIJOB_CLUSTER"
 DEFAULT_NAMESPACE = "default"
 
 
-@dataclass(slots=True)
-class Where:
+class Where(Struct):
     """What the command line says of the place; "" where it is silent."""
 
     is_cluster: bool = False

@@ -5,10 +5,11 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from typing import ClassVar, Protocol
+
+from msgspec import Struct
 
 from mpijob.api import manifest as wire
 from mpijob.cli import exits
@@ -22,8 +23,7 @@ from mpijob.local.settings import Settings
 from mpijob.ports import Change, ChangeType, Logs, NotFound, Objects
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Which objects a command wants to see; "" for all.
 
     A world that has to ask for objects asks for no more than these; it may tell of others too.

@@ -1,10 +1,11 @@
 """What a store tells of itself: its changes one by one, and all it holds at one version."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from mpijob.cluster.kinds import RESOURCES
 from mpijob.core.job import Manifest
@@ -30,8 +31,7 @@ class Change(NamedTuple):
     previous: Manifest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """All that a store holds at one version, and the history that it still keeps."""
 
     version: int

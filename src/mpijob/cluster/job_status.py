@@ -4,9 +4,10 @@ Source: `syncJob` and what it calls, Kubernetes 1.36 (pkg/controller/job/job_con
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
+
+from msgspec import Struct, field
 
 from mpijob.cluster.pod_facts import (
     is_active,
@@ -27,8 +28,7 @@ SUCCESS_CRITERIA_MET = "SuccessCriteriaMet"
 FINAL = {FAILURE_TARGET: FAILED, SUCCESS_CRITERIA_MET: COMPLETE}
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """How a Job is to end: its interim condition's type, and why."""
 
     interim: str
@@ -56,8 +56,7 @@ def end_of(job: Manifest) -> Manifest | None:
     return None
 
 
-@dataclass(slots=True)
-class JobState:
+class JobState(Struct):
     """A Job's status in the making. `fields` is what was written last, changed as we go.
 
     `tracked` are the pods that bear the tracking finalizer: they are not counted for good yet.

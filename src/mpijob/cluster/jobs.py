@@ -8,9 +8,10 @@ The back-off is counted from what the Job and its pods tell, as by a controller 
 restarted: failed pods that are gone already delay nothing.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from mpijob.cluster import dice as drawn
 from mpijob.cluster.dice import Dice
@@ -102,8 +103,7 @@ def _expire(store: Store, ref: Ref, job: Manifest, now: datetime) -> datetime | 
     return None
 
 
-@dataclass(slots=True)
-class _Round:
+class _Round(Struct):
     """One look at one Job that has not ended: the pods it has, and what is done about them."""
 
     store: Store

@@ -1,13 +1,12 @@
 """The kinds of object that the small cluster knows, and how each behaves on the wire."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """One row of the table: how a kind is spelled, and which parts a server keeps of it.
 
     `api_versions` are those that are served, the stored one first. `has_status`: status is a

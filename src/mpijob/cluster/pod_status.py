@@ -4,9 +4,10 @@ Source: `generateAPIPodStatus` and the conditions' builders, Kubernetes 1.36 (pk
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from mpijob.cluster.pod_facts import ENDED
 from mpijob.cluster.times import stamp
@@ -118,8 +119,7 @@ def _row(container: Manifest, told: Manifest, reason: str) -> ContainerStatus:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a kubelet has to tell of a pod: its phase and containers, and where it is."""
 
     phase: str

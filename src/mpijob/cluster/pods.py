@@ -6,7 +6,8 @@ is KWOK's.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
 from mpijob.cluster.pod_moves import (
@@ -31,8 +32,7 @@ EVICTED = "The node was low on resource: memory. "
 NODE_GONE = "PodGC: node no longer exists"
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """One row of the table: what may happen, to which pods, and how.
 
     `play(store, pod, now)` lets it happen to a stored pod; it raises Refused where the pod has

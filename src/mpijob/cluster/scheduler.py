@@ -9,9 +9,10 @@ Source: `FitError.Error` and the filter plugins, Kubernetes 1.36 (pkg/scheduler/
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+
+from msgspec import Struct
 
 from mpijob.cluster.pod_facts import ENDED, condition, is_deleting, phase
 from mpijob.cluster.store import Store, ref_of
@@ -30,22 +31,19 @@ NEVER_PREEMPTS = "not eligible due to preemptionPolicy=Never."
 Amounts = Mapping[str, Fraction]
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A node takes the pod."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """No node takes the pod, for the reasons that the message counts."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(Struct, frozen=True):
     """Why one node does not take a pod; `for_good` where no other pod's leaving would help."""
 
     reasons: tuple[str, ...]

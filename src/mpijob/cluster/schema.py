@@ -5,9 +5,10 @@ The table is ours and compact: a cluster keeps an OpenAPI schema of 670 KB for t
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from mpijob.cluster.job_types import ENUMS, JOB_KEYS, JOB_TYPES
 from mpijob.cluster.pod_types import POD_KEY_DEFAULTS, POD_KEYS, POD_TYPES
@@ -35,8 +36,7 @@ _TIME = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """A field that the table does not know: where, its name, and the names that it does know."""
 
     path: str

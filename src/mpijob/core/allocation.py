@@ -1,13 +1,12 @@
 """How v1alpha1 spreads processing units over workers: so many in all, so many a node."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 GPU = "nvidia.com/gpu"
 CPU = "cpu"
 
 
-@dataclass(frozen=True, slots=True)
-class UnitDefaults:
+class UnitDefaults(Struct, frozen=True):
     """What the operator's flags say of processing units, where a v1alpha1 job says nothing.
 
     Args:
@@ -22,8 +21,7 @@ class UnitDefaults:
     resource: str = GPU
 
 
-@dataclass(frozen=True, slots=True)
-class Allocation:
+class Allocation(Struct, frozen=True):
     """So many workers with so many units each."""
 
     workers: int

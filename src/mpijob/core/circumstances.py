@@ -1,12 +1,12 @@
 """What is seen around a job beyond what its operator decides on: events, last words, the time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+
+class Notice(Struct, frozen=True):
     """What somebody told of an object, in an Event: of which (`uid`), why, and in which words."""
 
     kind: str
@@ -17,8 +17,7 @@ class Notice:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """What a person would look at next who wants to know why a job does not run.
 
     Args:

@@ -1,7 +1,8 @@
 """What the person who runs the operator has chosen for every job."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from mpijob.core.allocation import UnitDefaults
 
@@ -27,8 +28,7 @@ class KeyType(StrEnum):
     ECDSA_P256 = "ecdsa-p256"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """The operator's settings, the same for every job that it looks after.
 
     Args:

@@ -1,7 +1,8 @@
 """What an MPIJob says where its author said nothing, each version in its own way."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mpijob.core import options
 from mpijob.core.draft import LAUNCHER, WORKER, Draft, ReplicaDraft

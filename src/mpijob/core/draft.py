@@ -5,7 +5,8 @@ that is wrong, and `settled` turns a sound draft into an `MPIJob`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mpijob.core.job import (
     CleanPodPolicy,
@@ -26,8 +27,7 @@ LAUNCHER = "Launcher"
 WORKER = "Worker"
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaDraft:
+class ReplicaDraft(Struct, frozen=True):
     """One entry of `spec.mpiReplicaSpecs`, as written."""
 
     count: int | None = None
@@ -35,8 +35,7 @@ class ReplicaDraft:
     template: Manifest = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """An MPIJob as written, one field each for the wire's; None where nothing was said.
 
     `replicas` is keyed as on the wire: `Launcher`, `Worker`, and whatever else a user wrote.

@@ -1,7 +1,8 @@
 """What is said about a job that somebody wrote: how bad, where, what, and how to mend it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from mpijob.core.job import Problem
 
@@ -18,8 +19,7 @@ class Severity(StrEnum):
     ADVICE = "advice"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is to be said about a job.
 
     Args:

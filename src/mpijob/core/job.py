@@ -1,10 +1,11 @@
 """The MPIJob as the core sees it: intent, total and valid, with every default already in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from mpijob.core.status import JobStatus
 from mpijob.core.version import Version, Ways
@@ -67,8 +68,7 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Replica:
+class Replica(Struct, frozen=True):
     """One role's pods: how many, and after which template (a PodTemplateSpec, as JSON)."""
 
     count: int
@@ -76,8 +76,7 @@ class Replica:
     template: Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class SchedulingPolicy:
+class SchedulingPolicy(Struct, frozen=True):
     """What a gang scheduler is told (`spec.runPolicy.schedulingPolicy`); None where unsaid."""
 
     min_available: int | None = None
@@ -87,8 +86,7 @@ class SchedulingPolicy:
     schedule_timeout_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunPolicy:
+class RunPolicy(Struct, frozen=True):
     """How the job runs and ends (`spec.runPolicy`); durations in seconds, None where unsaid."""
 
     clean_pods: CleanPodPolicy = CleanPodPolicy.NONE
@@ -100,8 +98,7 @@ class RunPolicy:
     managed_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Which object a job is: what fences, owner references and events need of it.
 
     `version` is the resourceVersion seen, an opaque string. `api_version` is the one that the
@@ -120,8 +117,7 @@ class Identity:
     written_in: Version = Version.V2BETA1
 
 
-@dataclass(frozen=True, slots=True)
-class MPIJob:
+class MPIJob(Struct, frozen=True):
     """One job's intent and its last published status.
 
     `main_container` is the worker's container in which ranks are started by exec; "" for the first.
@@ -175,8 +171,7 @@ class MPIJob:
         return self.run_policy.suspended
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong with a job: where (a field path), what, and of which kind.
 
     `kind` is the API machinery's word for it: `Invalid value`, `Required value`,
@@ -194,8 +189,7 @@ class Problem:
         return f"{self.field}: {self.kind}{shown}{detail}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """An MPIJob that cannot be run as it is written, with every reason at once.
 
     `managed_by` is as written: a job that somebody else looks after is not ours to judge.

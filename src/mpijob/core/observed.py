@@ -1,10 +1,11 @@
 """What is seen of one job: a snapshot, perhaps stale, with the least that the decision needs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from mpijob.core.job import Manifest, MPIJob, Rejected
 
@@ -19,59 +20,51 @@ class PodPhase(StrEnum):
     UNKNOWN = "Unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(Struct, frozen=True):
     """What every view has: name, identity, who controls it, and the version seen.
 
-    `owner_uid` is the uid of the controller owner reference, "" where there is none. Views that
-    tell the same are equal, whatever their versions.
+    `owner_uid` is the uid of the controller owner reference, "" where there is none.
     """
 
     name: str
     uid: str
     owner_uid: str
-    version: str = field(compare=False)
+    version: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceView(Child):
+class ServiceView(Child, frozen=True):
     """The headless Service: the fields of it that are ours."""
 
     selector: Mapping[str, str] = field(default_factory=dict)
     publishes_not_ready: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigView(Child):
+class ConfigView(Child, frozen=True):
     """The ConfigMap: its text, and the annotation of ours that says which set-up the job has."""
 
     data: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SecretView(Child):
+class SecretView(Child, frozen=True):
     """A Secret: the names of its keys. What is under them is never cached."""
 
     keys: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class RoleView(Child):
+class RoleView(Child, frozen=True):
     """The launcher's Role, whose rules are all ours."""
 
     rules: tuple[Manifest, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RoleBindingView(Child):
+class RoleBindingView(Child, frozen=True):
     """What gives the launcher its Role: the names of the accounts that have it."""
 
     accounts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How a batch/v1 Job ended: its terminal condition."""
 
     succeeded: bool
@@ -80,8 +73,7 @@ class End:
     at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class LauncherView(Child):
+class LauncherView(Child, frozen=True):
     """The launcher's batch/v1 Job. `node_selector` is its template's, which a resume replaces.
 
     `is_pod`: it is no Job but a pod by itself, as v1's operators made it. It cannot be held, and
@@ -112,8 +104,7 @@ class ContainerView(NamedTuple):
     restart_count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PodView(Child):
+class PodView(Child, frozen=True):
     """A worker's or the launcher's pod.
 
     `index` is the `replica-index` label's number, None where there is none. `unschedulable` is
@@ -152,15 +143,13 @@ def launcher_alone(pod: PodView) -> LauncherView:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PodGroupView(Child):
+class PodGroupView(Child, frozen=True):
     """The PodGroup of a gang scheduler, whose whole spec is ours."""
 
     spec: Manifest = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """One job and all that bears its names or its uid, whoever owns it.
 
     `launcher_pods` are the pods that the launcher's Job controls, or the launcher itself where it

@@ -6,10 +6,11 @@ leaves a prefix. Each step names the exact version or uid that it was decided on
 it fails, and so a stale view can waste a step but do no harm.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from mpijob.core.job import Manifest
 from mpijob.core.status import JobStatus
@@ -56,16 +57,14 @@ class Ref(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class WriteStatus:
+class WriteStatus(Struct, frozen=True):
     """Publish `status`; fails where the job is no longer at `version`. This is the fence."""
 
     version: str
     status: JobStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Confirm:
+class Confirm(Struct, frozen=True):
     """Ask the server itself for the job; fails where it is no longer at `version`.
 
     Stands before a plan that writes no status, and deletes or lets the launcher run.
@@ -74,8 +73,7 @@ class Confirm:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(Struct, frozen=True):
     """Make a child under its derived name; fails where the name is taken."""
 
     ref: Ref
@@ -89,8 +87,7 @@ class SecretContent(StrEnum):
     HOST_KEYS = "host-keys"
 
 
-@dataclass(frozen=True, slots=True)
-class MintSecret:
+class MintSecret(Struct, frozen=True):
     """Make a Secret with freshly drawn keys; fails where the name is taken.
 
     `manifest` is the Secret without data. `replaces` is the uid of a Secret whose keys are not
@@ -103,8 +100,7 @@ class MintSecret:
     replaces: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(Struct, frozen=True):
     """Merge `fields` into a child; fails where it is no longer at `version`.
 
     `subresource` is "status" for the one field of a Job's status that we clear on resume.
@@ -116,16 +112,14 @@ class Patch:
     subresource: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """Remove the child with this very uid; a namesake that came later is left alone."""
 
     ref: Ref
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class Announce:
+class Announce(Struct, frozen=True):
     """Tell the user, as a Kubernetes Event. Best effort: never fails a plan."""
 
     reason: str
@@ -137,8 +131,7 @@ Step = WriteStatus | Confirm | Create | MintSecret | Patch | Delete | Announce
 Stage = tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The stages of steps to take now, and the latest moment to look again.
 
     `wake_at` is None where nothing but a change of the world calls for another look.

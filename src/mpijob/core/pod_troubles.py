@@ -1,8 +1,9 @@
 """What keeps one pod from running, as facts: of its containers, its node, and who was told what."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from mpijob.core import telltales
 from mpijob.core.circumstances import Circumstances, Notice
@@ -20,8 +21,7 @@ class Weight(IntEnum):
     NEWS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """One thing that is so: of whom (`subject`), what, and what to do about it ("" for nothing)."""
 
     weight: Weight
@@ -30,8 +30,7 @@ class Fact:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """What keeps a pod from running, whichever pod it is: many may have the same."""
 
     weight: Weight

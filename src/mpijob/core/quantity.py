@@ -1,11 +1,12 @@
 """Kubernetes quantities: `500m`, `1Gi`, `2e3`, and their sums, exact and in canonical form."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
 from typing import Self
+
+from msgspec import Struct
 
 _TEXT = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))"
@@ -30,8 +31,7 @@ class NotAQuantity(ValueError):
     """The text is no Kubernetes quantity; the message says so and what one looks like."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(Struct, frozen=True):
     """An exact amount, in units of the resource (cores, bytes, devices)."""
 
     amount: Fraction

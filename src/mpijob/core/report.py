@@ -1,8 +1,9 @@
 """What to report: a job's next status, from what was observed, never from what is wished."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from mpijob.core import names
 from mpijob.core.job import MPIJob, Rejected

@@ -1,9 +1,11 @@
 """What was last told of a job: conditions, counts and times, and their algebra."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class ConditionType(StrEnum):
@@ -33,8 +35,7 @@ _STATES = (
 PENDING = "Pending"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One row of `status.conditions`.
 
     `changed_at` is when `true` last flipped (`lastTransitionTime`), `updated_at` when the row was
@@ -49,8 +50,7 @@ class Condition:
     changed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaCount:
+class ReplicaCount(Struct, frozen=True):
     """Pods of one role, by how they are: running, ended well, ended badly."""
 
     active: int = 0
@@ -58,8 +58,7 @@ class ReplicaCount:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """The first cause of trouble: which pod, where, how it ended, and its last words.
 
     `exit_code` is the container's (137 for SIGKILL), None where no container ended. `uid` is the
@@ -75,8 +74,7 @@ class Failure:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JobStatus:
+class JobStatus(Struct, frozen=True):
     """What we last told the world about a job.
 
     `launcher` and `worker` are None until there is something to count. `restarts` counts how

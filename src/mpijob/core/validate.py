@@ -8,8 +8,9 @@ here: what is merely odd is for `lint` to say.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from mpijob.core import names
 from mpijob.core.draft import LAUNCHER, WORKER, Draft, ReplicaDraft

@@ -4,8 +4,9 @@ A job stays with the ways of the version that it was written in, whichever versi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 GROUP = "kubeflow.org"
 
@@ -33,8 +34,7 @@ class Version(StrEnum):
         return _WAYS[self]
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
+class Ways(Struct, frozen=True):
     """What the operators of a version did in a way of their own.
 
     Args:

@@ -5,9 +5,10 @@ but the names of their keys.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from mpijob.api import children, versions
 from mpijob.api.children import Seen
@@ -113,7 +114,7 @@ class Cache:
             met.discard(Ref(kind, *seen.key))
         before = self._seen[kind].get(seen.key)
         self._take(kind, seen, gone=change.type is ChangeType.DELETED)
-        is_news = change.type is ChangeType.DELETED or before != seen
+        is_news = change.type is ChangeType.DELETED or seen.tells_news(before)
         return self._job_of(kind, seen) if is_news else None
 
     def learn(self, kind: Kind, manifest: Manifest | bytes) -> None:

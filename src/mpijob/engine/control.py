@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+
+from msgspec import Struct
 
 from mpijob.api import versions
 from mpijob.api.manifest import version_of
@@ -22,8 +23,7 @@ from mpijob.ports import Change, ChangeType, Conflict, Keys, NotFound, Objects, 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(Struct, frozen=True):
     """The world that an engine works in: where objects are, who draws keys, what time it is."""
 
     objects: Objects

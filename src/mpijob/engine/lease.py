@@ -14,8 +14,9 @@ Source: client-go's `leaderelection`, for the record's fields and the order of t
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from mpijob.api.lease import Holding, claim, holding, new_lease, renewal
 from mpijob.api.manifest import version_of
@@ -33,8 +34,7 @@ LEASE_S, STOP_S, RETRY_S = 15, 12.0, 3.0
 _ANSWER_S, _AGAIN_S = 4.0, 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """Who stands for election, and where.
 
     Args:

@@ -4,9 +4,10 @@ import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
+
+from msgspec import Struct
 
 from mpijob.api import versions
 from mpijob.api.adoption import adoptable, adoption
@@ -34,8 +35,7 @@ from mpijob.ports import Conflict, Keys, NotFound, Objects, Refused, Unreachable
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Hands:
+class Hands(Struct, frozen=True):
     """What a plan is performed with.
 
     Args:

@@ -6,13 +6,13 @@ all that is wrong is told at once, each by the parameter's name and with what to
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from math import isfinite
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 #: How a table says that a text is not given, and a person that it is not.
 NULL = "null"
@@ -33,8 +33,7 @@ class Type(StrEnum):
     OBJECT = "object"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """One parameter.
 
     Args:
@@ -64,8 +63,7 @@ class Parameter:
 Table = Sequence[Parameter]
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """What is wrong with one parameter, and what to do about it."""
 
     parameter: str

@@ -5,7 +5,8 @@ it that no other has.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.core.job import Manifest
 from mpijob.core.validate import dns_label_faults
@@ -15,16 +16,14 @@ from mpijob.generate.parameters import Fault, Parameter, Type, Values, WrongPara
 _GAP = " "
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """Where the objects of a prototype go, and which version of MPIJob its jobs are written in."""
 
     namespace: str
     version: Version = Version.V2BETA1
 
 
-@dataclass(frozen=True, slots=True)
-class Prototype:
+class Prototype(Struct, frozen=True):
     """A kind of thing that can be made from parameters.
 
     Args:

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.core.job import Manifest
 from mpijob.generate.settings import NAME, SELECTOR, Installation
@@ -10,8 +11,7 @@ from mpijob.generate.settings import NAME, SELECTOR, Installation
 _SCHEME = re.compile(r"--?enable-scheme=?")
 
 
-@dataclass(frozen=True, slots=True)
-class Rival:
+class Rival(Struct, frozen=True):
     """A Deployment whose pods act on MPIJobs, by what it is: `program` is its name for people."""
 
     namespace: str

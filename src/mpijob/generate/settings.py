@@ -1,6 +1,6 @@
 """What a person chooses of an installation."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mpijob import __version__
 from mpijob.api.crd import SERVED
@@ -29,8 +29,7 @@ LABELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
+class Installation(Struct, frozen=True):
     """An operator in a cluster.
 
     Args:

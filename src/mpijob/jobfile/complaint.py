@@ -1,8 +1,9 @@
 """Findings with their place in a file, and the error that holds those that make it unusable."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from mpijob.core.finding import Finding
 
@@ -14,8 +15,7 @@ class Position(NamedTuple):
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """A finding and where in which file it stands; `position` is None for the file as a whole."""
 
     file: str

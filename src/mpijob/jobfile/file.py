@@ -6,9 +6,10 @@ import re
 import stat
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec import Struct, field
 
 from mpijob.core.finding import Finding, Severity
 from mpijob.core.job import Manifest
@@ -31,8 +32,7 @@ _ESCAPE = re.compile(
 _PART = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class JobFile:
+class JobFile(Struct, frozen=True):
     """An MPIJob's manifest as plain JSON, and where in which file each of its fields stands.
 
     `remarks` are about what the manifest no longer shows: fields to which nothing is given.

@@ -5,11 +5,11 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import msgspec
+from msgspec import Struct
 
 from mpijob import __version__
 from mpijob.kube.config import Connection
@@ -216,8 +216,7 @@ class Client:
         answer.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(Struct, frozen=True):
     """A request; the verb of one whose answer goes on is WATCH."""
 
     verb: str

@@ -8,10 +8,11 @@ import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from mpijob.kube import tls
 from mpijob.kube.credentials import Anonymous, Basic, Credentials, ExecPlugin, Token, TokenFile
@@ -73,8 +74,7 @@ def inline(entry: Mapping[str, Any], name: str, file: Path) -> bytes:
         raise ConfigError(f"{file}: {name}: {broken}") from broken
 
 
-@dataclass(frozen=True, slots=True)
-class Plugged:
+class Plugged(Struct, frozen=True):
     """The cluster that an exec plugin draws credentials for."""
 
     entry: Mapping[str, Any]

@@ -14,11 +14,11 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from mpijob.kube.client import Client
 from mpijob.kube.container import has_ended, restarts
@@ -89,8 +89,7 @@ class Passed:
         return line[found.end() :]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One run of a container: the pod's path, the container, and how often it was started anew."""
 
     path: str

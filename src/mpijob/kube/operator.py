@@ -9,9 +9,10 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
+
+from msgspec import Struct
 
 from mpijob.core import names
 from mpijob.core.config import Config
@@ -49,8 +50,7 @@ _SELECTORS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """How an operator runs.
 
     Args:

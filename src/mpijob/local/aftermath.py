@@ -6,8 +6,9 @@ decision then calls for (who is cleaned up, what is kept) is the core's to say, 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from mpijob.api import versions
 from mpijob.cluster import garbage, jobs

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mpijob.api import versions
 from mpijob.core import names
@@ -99,8 +100,7 @@ def adapted(manifest: Manifest, wanted: str, cache: Path) -> Manifest:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Ranks:
+class Ranks(Struct, frozen=True):
     """What of pods that start ranks on each other decides what they have of this machine.
 
     Args:

@@ -26,8 +26,9 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from mpijob.cluster import dice
 from mpijob.cluster.owners import controller_uid

@@ -7,18 +7,18 @@ import fcntl
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from mpijob.cluster.times import moment, stamp
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """The process that runs a job, or ran it last, and in which boot of the machine."""
 
     pid: int

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec import Struct
 
 from mpijob.core import quantity
 from mpijob.core.job import Manifest
@@ -24,8 +25,7 @@ class ConfigError(Exception):
     """A container cannot be set up as its manifest says; the message is Kubernetes' own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What a pod's manifest may refer to.
 
     Args:

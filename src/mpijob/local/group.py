@@ -19,9 +19,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from mpijob.cluster import dice
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
@@ -53,8 +54,7 @@ _HOST_WAIT_S = 1.0
 _MARK = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Pods that belong together. `uid` tells it from others that had its name."""
 
     key: Key

@@ -6,8 +6,9 @@ import os
 import shutil
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mpijob.core.job import Key
 
@@ -22,8 +23,7 @@ class HomeUnusable(Exception):
     """The folder cannot hold our state; the message says which, why, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True):
     """The folder of one user's jobs on this machine. `path` is absolute."""
 
     path: Path
@@ -53,8 +53,7 @@ class Home:
         return JobFolder(self.jobs / key.namespace / f"{key.name}-{uid[:8]}")
 
 
-@dataclass(frozen=True, slots=True)
-class JobFolder:
+class JobFolder(Struct, frozen=True):
     """What is kept of one job beside its objects."""
 
     path: Path
@@ -94,8 +93,7 @@ class JobFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
-class PodFolder:
+class PodFolder(Struct, frozen=True):
     """What is kept of one pod."""
 
     path: Path

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
 from mpijob.cluster.pod_status import status_of
@@ -29,8 +31,7 @@ from mpijob.local.workload import MACHINE_ADDRESS, Hopeless, Surroundings, addre
 RETRY_S = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(Struct, frozen=True):
     """What a kubelet stands on: the machine, the job's folder, and what programs have of both."""
 
     node: Node
@@ -38,8 +39,7 @@ class Ground:
     surroundings: Surroundings
 
 
-@dataclass(frozen=True, slots=True)
-class Duties:
+class Duties(Struct, frozen=True):
     """Whose kubelet it is, and whom it tells.
 
     Args:

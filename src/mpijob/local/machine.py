@@ -9,8 +9,9 @@ import struct
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 #: Overrides the count of GPUs, for machines whose GPUs are not NVIDIA's, and for tests.
 GPUS_VARIABLE = "MPIJOB_GPUS"
@@ -21,8 +22,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """The facts that a scheduler and `mpijob doctor` need."""
 
     #: CPUs that this process may use, in thousandths: its affinity, less a cgroup's quota.

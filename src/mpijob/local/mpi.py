@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 #: Names prefixes, or their bin folders, to look in first; separated by colons.
 PATH_VARIABLE = "MPIJOB_MPI_PATH"
@@ -47,8 +49,7 @@ _LIBRARIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Mpi:
+class Mpi(Struct, frozen=True):
     """An MPI that is installed here."""
 
     family: Family

@@ -4,8 +4,9 @@ The figures behind each line stand in docs/decisions/0012-hosts-on-one-machine.m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from mpijob.local.keeper import PRELOAD_VARIABLE
 from mpijob.local.mpi import Family, Mpi
@@ -14,8 +15,7 @@ from mpijob.local.mpi import Family, Mpi
 _LOOPBACK = "lo"
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What of a job and its machine decides how its MPI is set up."""
 
     #: The rsh agent's path.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
 from mpijob.cluster.scheduler import Held, Placed, held_status, place, requests
@@ -22,8 +23,7 @@ DEVICES = f"{options.PREFIX}devices"
 _PLENTY = "1E"
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """What pods can have of this machine.
 
     Args:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
+
+from msgspec import Struct
 
 from mpijob.cluster.pod_facts import ENDED
 from mpijob.cluster.pod_status import (
@@ -30,8 +31,7 @@ from mpijob.local.pod_phase import FORGIVEN_AFTER_S, is_started_again, pause_s, 
 from mpijob.local.workload import MACHINE_ADDRESS, address_of, last_words, role_of
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """Something that the pod's events are to say."""
 
     reason: str
@@ -39,8 +39,7 @@ class Told:
     warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hands:
+class Hands(Struct, frozen=True):
     """What a life acts with: the runtime, and whom to tell that there is something to report."""
 
     runtime: rt.Runtime

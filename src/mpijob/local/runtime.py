@@ -58,9 +58,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct, field
 
 from mpijob.local import messages
 
@@ -76,8 +77,7 @@ class RuntimeFailed(Exception):
     """The runtime could not start, or has ended unasked; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """A file or folder of this machine, or a tmpfs, at a path of the pod.
 
     `private` says that the volume belongs to the pod (an emptyDir, a ConfigMap's files), so that
@@ -93,8 +93,7 @@ class Mount:
     size_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """A program of a pod, with all that it needs to be started."""
 
     name: str
@@ -111,8 +110,7 @@ class Container:
     groups: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pod:
+class Pod(Struct, frozen=True):
     """A host of the job: what runs there, and what it sees."""
 
     uid: str
@@ -136,8 +134,7 @@ class Pod:
     shm_size_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Struct, frozen=True):
     """A pod is there, with its namespaces and mounts; `pid` is its first process."""
 
     uid: str
@@ -145,8 +142,7 @@ class Created:
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A pod could not be made; `Gone` follows."""
 
     uid: str
@@ -154,8 +150,7 @@ class Refused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """A container runs. `at` is seconds since the epoch, as in all events."""
 
     uid: str
@@ -163,8 +158,7 @@ class Started:
     container: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(Struct, frozen=True):
     """A container has ended, and nothing it left behind runs any more.
 
     `code` is the exit code, 128 + `signal` where a signal ended it (`signal` is 0 otherwise), and
@@ -179,8 +173,7 @@ class Exited:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(Struct, frozen=True):
     """A command given to `Runtime.execute` has ended."""
 
     uid: str
@@ -190,8 +183,7 @@ class Executed:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """A pod is gone, and so is every process of it."""
 
     uid: str

@@ -6,8 +6,10 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 #: What a container has of the caller's environment: this machine stands in for its image, and
 #: these say how to use the machine. Everything else is the job's to say, as on a cluster.
@@ -39,8 +41,7 @@ _INHERITED = frozenset(
 _INHERITED_PREFIXES = ("CONDA_", "CUDA_HOME", "CUDA_PATH", "LC_", "LMOD_", "OPENBLAS_", "ROCM_")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """One job's settings on this machine.
 
     Args:

@@ -16,8 +16,9 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mpijob.api import versions
 from mpijob.core.job import Key, Manifest, MPIJob
@@ -41,8 +42,7 @@ _log = logging.getLogger(__name__)
 FAREWELL_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """The job that a supervisor has in its charge."""
 
     key: Key

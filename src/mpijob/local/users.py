@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.core.job import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """The user of a container; None for the user that mpijob runs as.
 
     `refused` says in a sentence why it is not the one that was asked for, else "".

@@ -7,7 +7,8 @@ Source: the volume plugins configmap, secret, downwardapi and projected, Kuberne
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
@@ -26,8 +27,7 @@ _DEFAULT_MODE = 0o644
 FILE_SOURCES = ("configMap", "secret", "downwardAPI", "projected")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """A file of a volume."""
 
     content: bytes

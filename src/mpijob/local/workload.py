@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mpijob.core import names
 from mpijob.core.job import Manifest, Role
@@ -29,8 +31,7 @@ class Hopeless(ConfigError):
     """The job cannot run on this machine whatever is waited for; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a pod's programs have of this machine.
 
     Args:

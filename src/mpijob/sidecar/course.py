@@ -10,9 +10,10 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from mpijob.generate.openmpi.choices import Transfer
 from mpijob.generate.openmpi.texts import CONTINUE, SIGNALS, TERMINATE, TIMED_OUT
@@ -35,8 +36,7 @@ class Failed(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a controller has around it.
 
     Args:

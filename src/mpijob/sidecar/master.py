@@ -1,10 +1,11 @@
 """How the master does, as changes of pods tell."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mpijob.core.job import Manifest
 from mpijob.ports import Change, ChangeType
@@ -12,8 +13,7 @@ from mpijob.ports import Change, ChangeType
 _ENDED = ("Succeeded", "Failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Master:
+class Master(Struct, frozen=True):
     """What is known of the master.
 
     Args:

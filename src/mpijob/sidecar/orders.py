@@ -2,7 +2,8 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.generate.openmpi.choices import Transfer
 
@@ -14,8 +15,7 @@ class WrongOrders(Exception):
     """What the controller is told cannot be done; the message says all of why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
+class Orders(Struct, frozen=True):
     """What a controller is to do.
 
     Args:

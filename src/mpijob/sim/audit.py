@@ -1,8 +1,9 @@
 """What must hold at every moment: each change of the world is looked at as it is made."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from mpijob.cluster.job_status import end_of
 from mpijob.cluster.owners import controller_uid
@@ -20,8 +21,7 @@ class Broken(AssertionError):
     """A property does not hold. The seed reproduces it."""
 
 
-@dataclass(slots=True)
-class Life:
+class Life(Struct):
     """What is known for good of one MPIJob, by its uid."""
 
     end: tuple[str, str, str] | None = None

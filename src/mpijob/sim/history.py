@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 from typing import Any, NamedTuple, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mpijob.core.config import Config, Gang, Transport
 from mpijob.core.job import Manifest
@@ -68,8 +70,7 @@ class Turn(NamedTuple):
     dice: int
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """A history before it is played. `calm_dice` are those of its end."""
 
     seed: int

@@ -8,11 +8,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from random import Random
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from mpijob.api.adoption import is_watched
 from mpijob.cluster import refusals

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mpijob.api import children, versions
 from mpijob.api.adoption import is_watched
@@ -43,8 +45,7 @@ Decide = Callable[[Observed, datetime, Config], Plan]
 Perform = Callable[..., Coroutine[Any, Any, None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Practice:
+class Practice(Struct, frozen=True):
     """How operators work: the real way, or with a mistake that was made on purpose."""
 
     decide: Decide = reconcile

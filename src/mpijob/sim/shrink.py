@@ -1,7 +1,8 @@
 """From a history that breaks a property to the smallest part of it that still does."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mpijob.sim.history import Script, Turn
 

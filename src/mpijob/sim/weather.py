@@ -1,9 +1,11 @@
 """How likely each fault is in one history."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 Family = tuple[tuple[str, ...], tuple[int, ...]]
 
@@ -18,8 +20,7 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Weather:
+class Weather(Struct, frozen=True):
     """The odds of each fault, 0 to 1, per chance that it gets.
 
     Of the operator: `crash` before a step; `lost_request` and `lost_answer` of a write; `stale`,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+
+from msgspec import Struct
 
 from mpijob.api.adoption import is_watched
 from mpijob.cluster import garbage, jobs
@@ -32,8 +33,7 @@ _TOLD_AS = {written: ChangeType(written.value) for written in Written}
 Tell = Callable[[str, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """What a world is from the start.
 
     `ends_well` says how the launcher's program ends once it is calm. `room` is how many pods the

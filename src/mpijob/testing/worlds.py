@@ -1,8 +1,9 @@
 """Worlds, built in one call each: a job, its children as they are when all is well, and changes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from mpijob.core import build, names
 from mpijob.core.config import Config

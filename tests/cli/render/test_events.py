@@ -1,9 +1,9 @@
 """Events as rows."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.api.events import EventView
 from mpijob.cli.render.events import concerns, in_order, row

@@ -1,9 +1,9 @@
 """What a job's row says."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.cli.render.jobs import row, state
 from mpijob.core.draft import Draft, ReplicaDraft

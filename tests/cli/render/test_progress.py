@@ -1,9 +1,9 @@
 """How far a job has come."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.cli.render.progress import headline, progress
 from mpijob.core.job import Identity, Key, MPIJob, Rejected, Replica, RestartPolicy, RunPolicy

@@ -1,9 +1,9 @@
 """A worker's pod."""
 
 from copy import deepcopy
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core import build, names
 from mpijob.core.config import Config, Gang

@@ -1,8 +1,7 @@
 """Whose pods service meshes put their proxies into."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core import build, options
 from mpijob.core.config import Config, Transport

@@ -1,8 +1,7 @@
 """When a status is worth a write."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core.observed import End, PodPhase
 from mpijob.core.plan import WriteStatus

@@ -1,8 +1,7 @@
 """Which pods get a /dev/shm as large as their memory."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core import build, options
 from mpijob.core.config import Config, Transport

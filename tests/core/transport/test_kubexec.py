@@ -5,10 +5,10 @@ import shlex
 import shutil
 import signal
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core import build, mpi, transport
 from mpijob.core.config import Config, Transport

@@ -1,8 +1,7 @@
 """Who sets up ssh: chosen once, and then kept."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core import transport
 from mpijob.core.config import Config, Transport

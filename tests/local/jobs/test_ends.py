@@ -36,7 +36,8 @@ asyncio.run(main())
 def supervised(place):
     """Runs a job in a process of its own until its launcher has begun; gives that process."""
     import json
-    from dataclasses import asdict
+
+    from msgspec.structs import asdict
 
     processes = []
 

@@ -5,12 +5,12 @@ prototype it is of, and what was given of its parameters. Both are there to be r
 """
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import yaml
+from msgspec import Struct, field
 
 from mpijob.cli import exits
 from mpijob.cli.render.document import as_yaml
@@ -24,16 +24,14 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", re.ASCII)
 _Shape = TypeVar("_Shape")
 
 
-@dataclass(slots=True)
-class Environment:
+class Environment(Struct):
     """Where components go: a namespace, and a context of the kubeconfig, "" for the current one."""
 
     namespace: str = DEFAULT
     context: str = ""
 
 
-@dataclass(slots=True)
-class App:
+class App(Struct):
     """What app.yaml says.
 
     Args:
@@ -50,16 +48,14 @@ class App:
     packages: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Component:
+class Component(Struct):
     """What a component's file says: the full name of its prototype, and parameters as given."""
 
     prototype: str
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """The folder that an application is kept in."""
 
     path: Path

@@ -1,7 +1,8 @@
 """The words of `mpijob ks generate`, whose flags are the parameters of a prototype."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.cli import exits
 from mpijob.cli.trouble import Trouble
@@ -9,8 +10,7 @@ from mpijob.cli.trouble import Trouble
 HELP = ("-h", "--help")
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """Words that are no flags, in order, and flags by their names without dashes."""
 
     plain: tuple[str, ...]

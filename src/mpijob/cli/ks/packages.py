@@ -1,7 +1,8 @@
 """The package that a word such as `kubeflow/openmpi@master` means: all come with mpijob."""
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.cli import exits
 from mpijob.cli.ks.app import App
@@ -16,8 +17,7 @@ _LIBRARY = re.compile(
 _PACKAGE = re.compile(r"((?P<registry>[^/@]+)/)?(?P<name>[^/@]+)(@(?P<version>[^/]+))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(Struct, frozen=True):
     """A package of a registry, in a version that is kept, and changes nothing."""
 
     registry: str

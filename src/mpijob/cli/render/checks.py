@@ -1,9 +1,10 @@
 """What `doctor` found, as text: how each thing is, and what to do about what is not well."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 
 class Health(StrEnum):
@@ -14,8 +15,7 @@ class Health(StrEnum):
     BROKEN = "broken"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that was looked at: its name, how it is, what was found, and what to do ("")."""
 
     name: str

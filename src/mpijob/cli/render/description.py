@@ -1,8 +1,9 @@
 """All about one job, for a person: a page of text."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from mpijob.api.events import EventView
 from mpijob.cli.render import events, facts, jobs
@@ -18,8 +19,7 @@ _POD_COLUMNS = ("POD", "STATE", "READY", "RESTARTS", "AGE", "LAST EXIT")
 _CONDITION_COLUMNS = ("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE")
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """What there is to tell of a job: as written, as observed, explained, and its events."""
 
     draft: Draft | Rejected

@@ -1,7 +1,8 @@
 """Tables as kubectl prints them: capitals above, columns padded with spaces, no lines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 #: What stands between two columns.
 _GAP = "   "
@@ -23,8 +24,7 @@ COLOURS = {
 Row = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """Columns with their widths in characters: at least as wide as their headings.
 
     `colour` says whether words for states are coloured, as on a terminal.

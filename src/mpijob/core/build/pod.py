@@ -1,7 +1,8 @@
 """What launcher and workers have in common: a pod template, and what is added to it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.core import names
 from mpijob.core.config import Config
@@ -10,8 +11,7 @@ from mpijob.core.policy import gang, mesh
 from mpijob.core.transport.parts import Parts, Preparation
 
 
-@dataclass(frozen=True, slots=True)
-class PodPlan:
+class PodPlan(Struct, frozen=True):
     """What becomes of a replica's template.
 
     Args:

@@ -6,7 +6,8 @@ program, reading ends. So a line may be understood in part, but never wrongly.
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mpijob.core.lint.templates import Part
 
@@ -30,8 +31,7 @@ _TWO_VALUES = {"mca", "gmca", "pmca", "prtemca", "omca", "env", "genv"}
 _COUNTS = {"n", "np", "c", "num-proc"}
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """One option of a launch: its name without dashes, its values, and the field it stands in."""
 
     name: str
@@ -39,8 +39,7 @@ class Option:
     field: str
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """One mpirun line. `segments` are the options of its parts, which `:` divides."""
 
     program: str

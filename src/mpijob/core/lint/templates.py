@@ -1,9 +1,10 @@
 """Pod templates as the rules look at them: containers with their paths, users and amounts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
+
+from msgspec import Struct
 
 from mpijob.core import quantity
 from mpijob.core.draft import LAUNCHER, WORKER, Draft
@@ -12,8 +13,7 @@ from mpijob.core.job import Manifest
 ROLES = (LAUNCHER, WORKER)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A piece of a manifest and its path; lookups of what is not there give empty pieces."""
 
     path: str

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, assert_never
+
+from msgspec import Struct, field
 
 from mpijob.core import names, quantity
 from mpijob.core.config import Config, Gang
@@ -17,8 +18,7 @@ PLUGINS_GROUP = "scheduling.x-k8s.io/pod-group"
 _FIELDS = ("minMember", "queue", "priorityClassName", "minResources", "scheduleTimeoutSeconds")
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(Struct, frozen=True):
     """What a gang scheduler knows a job's pods by."""
 
     scheduler_name: str = ""

@@ -5,8 +5,9 @@ they are seen. That one more pod runs is told once the first that was not told o
 moment: by then those that started with it run too, and often all do, which is news.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from mpijob.core.observed import Observed, PodPhase
 from mpijob.core.status import JobStatus, ReplicaCount

@@ -1,12 +1,11 @@
 """What a transport adds to a pod."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from mpijob.core.job import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Preparation:
+class Preparation(Struct, frozen=True):
     """An init container of the pod's own image, run as the pod's first container would be.
 
     Args:
@@ -21,8 +20,7 @@ class Preparation:
     mounts: tuple[Manifest, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """What one role's pods get of a transport, beside what their template says.
 
     Args:

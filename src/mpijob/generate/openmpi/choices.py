@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mpijob import __version__
 from mpijob.core.job import Manifest
@@ -120,16 +121,14 @@ HOSTNAME_MAX = 63
 _WHOLE = re.compile(r"[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True):
     """Data that goes from one place to another; an S3 URI on one side, a folder on the other."""
 
     source: str
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """The parameters' meanings.
 
     Args:
