@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -89,7 +88,7 @@ class LauncherView(Child, frozen=True):
     is_pod: bool = False
 
 
-class ContainerView(NamedTuple):
+class ContainerView(Struct, frozen=True):
     """One container of a pod (init containers too): how it waits, runs or has ended."""
 
     name: str
