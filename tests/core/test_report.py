@@ -194,7 +194,7 @@ def test_a_launcher_that_is_told_to_end_is_no_cause():
 
 def test_a_launcher_that_fell_by_itself_is_a_cause_while_it_goes():
     (container,) = ended(66, message="no such program")
-    again = (container._replace(restart_count=1),)
+    again = (replace(container, restart_count=1),)
     pod = launcher_pod(PodPhase.FAILED, deleting=True, containers=again)
     assert told(running(job(), launcher_pods=(pod,))).failure.message == "no such program"
 
@@ -254,7 +254,7 @@ def test_a_finished_job_counts_its_failed_launcher_pods():
 
 def test_a_restart_records_the_first_cause():
     first = worker(1, PodPhase.FAILED, containers=ended(137, "OOMKilled", "last words"))
-    late = ended(1)[0]._replace(ended_at=LATER)
+    late = replace(ended(1)[0], ended_at=LATER)
     second = worker(0, PodPhase.FAILED, containers=(late,))
     cause = told(running(job(), workers=(second, first))).failure
     assert (cause.pod, cause.exit_code, cause.reason, cause.message, cause.node) == (
