@@ -101,6 +101,36 @@ def test_a_worker_does_not_run_the_launchers_command_line():
     assert found.worker.template["spec"]["containers"] == [CONTAINER]
 
 
+def flytes(args, workers=2, **spec):
+    """Return the slots of a job that Flyte's backend made."""
+    container = pod(args=args, env=[{"name": "FLYTE_INTERNAL_EXECUTION_ID", "value": "f1"}])
+    roles = {
+        "Launcher": {"template": container},
+        "Worker": {"replicas": workers, "template": container},
+    }
+    return job(roles, **{"slotsPerWorker": 1, **spec}).slots_per_worker
+
+
+HOROVODRUN = ["horovodrun", "-np", "6", "--min-np", "6", "--slots-per-host", "3", "python", "t.py"]
+SLOTS = {
+    "as many ranks as workers": (flytes(MPIRUN), 1),
+    "two ranks a worker": (flytes(["mpirun", "-np", "4", "python", "t.py"]), 2),
+    "by horovodrun": (flytes(HOROVODRUN), 3),
+    "no multiple of the workers": (flytes(["mpirun", "-np", "5", "python", "t.py"]), 1),
+    "as said, where anything is said": (flytes(MPIRUN, slotsPerWorker=4), 4),
+    "no command line that is known": (flytes(["python", "-np", "4"]), 1),
+    "a job that is not Flyte's": (
+        job({"Launcher": {"template": pod(args=["mpirun", "-np", "4", "t"])}}).slots_per_worker,
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "want"), SLOTS.values(), ids=SLOTS)
+def test_flytes_jobs_have_the_slots_that_their_command_line_counts_on(found, want):
+    assert found == want
+
+
 WRONG = {
     "a role that is none": (
         job({"Master": {"template": pod()}}),

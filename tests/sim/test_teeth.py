@@ -568,6 +568,16 @@ def rights_are_left_behind(patch):
     patch.setattr(converge, "everything", everything)
 
 
+def ends_in_the_second_of_its_creation(patch):
+    """The end of a v1 job is told as soon as it is seen."""
+    patch.setattr(report, "end_held_until", lambda job: None)
+
+
+def trouble_is_the_newest(patch):
+    """Of a v1 job a condition that Flyte does not know is told as the newest."""
+    patch.setattr(report, "_with_trouble", lambda status, ways, row: status.with_condition(row))
+
+
 MISTAKES = {
     status_last: 5,
     time_stamped: 0,
@@ -616,6 +626,8 @@ MISTAKES = {
     rights_stay_as_they_were: 79,
     rights_are_not_given: 63,
     rights_are_left_behind: 55,
+    ends_in_the_second_of_its_creation: 0,
+    trouble_is_the_newest: 91,
 }
 
 

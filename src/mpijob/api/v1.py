@@ -4,11 +4,18 @@ It is two operators' version: mpi-operator's up to v0.3, and the training-operat
 are the former's and more. What the former let stand without reading it (`runPolicy`) is read.
 """
 
+from msgspec.structs import replace
+
 from mpijob.api.wire import RunPolicyWire, SpecWire, idling, roles_of, scheduling_of
-from mpijob.core.draft import LAUNCHER, Draft, ReplicaDraft
+from mpijob.core.draft import LAUNCHER, WORKER, Draft, ReplicaDraft
 from mpijob.core.job import Identity, Problem
+from mpijob.core.lint.launches import launches
+from mpijob.core.lint.templates import main_container, variables
 from mpijob.core.status import JobStatus
 from mpijob.core.validate import CLEAN_POD_POLICIES, unsupported
+
+#: A variable that Flyte's backend gives to every container of a task, and nobody else does.
+FLYTE_VARIABLE = "FLYTE_INTERNAL_EXECUTION_ID"
 
 
 def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
@@ -22,7 +29,7 @@ def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
     policy = spec.run_policy or RunPolicyWire()
     roles = idling(roles_of(spec))
     clean_pods, problems = _clean_pods(policy.clean_pod_policy, spec.clean_pod_policy)
-    return Draft(
+    written = Draft(
         identity=identity,
         replicas=roles,
         slots_per_worker=spec.slots_per_worker,
@@ -38,6 +45,26 @@ def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
         status=status,
         problems=problems,
     )
+    slots = _slots_of_flyte(written)
+    return written if slots is None else replace(written, slots_per_worker=slots)
+
+
+def _slots_of_flyte(draft: Draft) -> int | None:
+    """Return the slots that the command line of a task of Flyte's counts on, None as written.
+
+    Flyte's backend says 1 whatever the task says, while the command line asks for `workers × slots`
+    ranks: Open MPI would find too few slots, and start none.
+
+    Source: `BuildResource`, flyteplugins (go/tasks/plugins/k8s/kfoperators/mpi/mpi.go).
+    """
+    launcher, worker = main_container(draft, LAUNCHER), (draft.replicas or {}).get(WORKER)
+    if draft.slots_per_worker not in (None, 1) or launcher is None or worker is None:
+        return None
+    if FLYTE_VARIABLE not in variables(launcher) or not worker.count or worker.count < 1:
+        return None
+    lines = launches(launcher)
+    ranks = lines[0].rank_count if len(lines) == 1 else None
+    return ranks // worker.count if ranks and ranks % worker.count == 0 else None
 
 
 def _clean_pods(chosen: str | None, own: str | None) -> tuple[str | None, tuple[Problem, ...]]:

@@ -14,6 +14,7 @@ from mpijob.core.policy.elastic import elastic
 from mpijob.core.policy.ownership import stranger
 from mpijob.core.status import Condition, ConditionType, Failure, JobStatus, ReplicaCount
 from mpijob.core.validate import event_message
+from mpijob.core.version import Ways
 
 MESSAGE_MAX = 1024
 BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
@@ -37,8 +38,11 @@ def next_status(observed: Observed, now: datetime) -> JobStatus:
     if isinstance(job, Rejected):
         return _rejected(job, now)
     status = _next_status(job, observed, now)
-    held_until = end_held_until(job)
-    return job.status if status.finished and held_until and now < held_until else status
+    if not (status.finished and job.ways.ends_late):
+        return status
+    made = _made(job, job.status, now)
+    held_until = end_held_until(replace(job, status=made))
+    return made if held_until and now < held_until else status
 
 
 def end_held_until(job: MPIJob) -> datetime | None:
@@ -63,20 +67,33 @@ def _rejected(job: Rejected, now: datetime) -> JobStatus:
     text, status = event_message(job.problems), job.status
     ways = job.identity.written_in.ways
     if not ways.ends_invalid or status.condition(ConditionType.CREATED) is not None:
-        return _set(status, ConditionType.INVALID, "ValidationError", text, now)
+        row = Condition(ConditionType.INVALID, True, "ValidationError", text, now, now)
+        return _with_trouble(status, ways, row)
     status = status.without_condition(ConditionType.INVALID)
     failed = _set(status, ConditionType.FAILED, "MPIJobFailedValidation", text, now)
     return replace(failed, completed_at=now)
 
 
+def _with_trouble(status: JobStatus, ways: Ways, row: Condition) -> JobStatus:
+    """Tell of trouble by a type of ours, for which Flyte would fail the task if it were the newest.
+
+    In a v1 job it counts from the job's creation, so that Flyte goes by what it knows; when it was
+    told is in `lastUpdateTime`.
+    """
+    created = status.condition(ConditionType.CREATED)
+    if ways.ends_late and created is not None:
+        row = replace(row, changed_at=created.changed_at)
+    return status.with_condition(row)
+
+
 def _next_status(job: MPIJob, observed: Observed, now: datetime) -> JobStatus:
     """Return the status that is called for of a job that has not ended yet."""
     status = job.status.without_condition(ConditionType.INVALID)
-    told = f"MPIJob {_named(job)} is created."
-    status = _set(status, ConditionType.CREATED, "MPIJobCreated", told, now)
+    status = _made(job, status, now)
     taken = stranger(job, observed)
     if taken is not None:
-        return _set(status, ConditionType.BLOCKED, "ErrResourceExists", taken, now)
+        row = Condition(ConditionType.BLOCKED, True, "ErrResourceExists", taken, now, now)
+        return _with_trouble(status, job.ways, row)
     status = status.without_condition(ConditionType.BLOCKED)
     status = _counted(job, observed, status)
     launcher = observed.launcher
@@ -89,6 +106,11 @@ def _next_status(job: MPIJob, observed: Observed, now: datetime) -> JobStatus:
     # It changes with the counts alone, so that it costs no write of its own.
     ready = f"{status.worker.active if status.worker else 0}/{job.worker_count}"
     return status if status.ready == ready else replace(status, ready=ready)
+
+
+def _made(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:
+    told = f"MPIJob {_named(job)} is created."
+    return _set(status, ConditionType.CREATED, "MPIJobCreated", told, now)
 
 
 def _begun(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:

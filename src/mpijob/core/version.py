@@ -48,8 +48,9 @@ class Ways(Struct, frozen=True):
         shows_line: Whether the status has fields of ours for people: `state` and `ready`.
         ends_invalid: Whether a job that is invalid from the beginning has failed for good. Flyte
             waits for an end, and knows no other condition.
-        ends_late: Whether the end waits for a later second than that of the job's creation: Flyte
-            goes by the order of times, which are whole seconds.
+        ends_late: Whether the end waits for a later second than that of the job's creation, and
+            conditions of ours are never the newest: Flyte goes by the order of times, which are
+            whole seconds, and by the types that it knows.
         ttl_takes_job: Whether a finished job's time to live removes the MPIJob itself.
 
     """

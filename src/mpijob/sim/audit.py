@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from mpijob.api import flyte
 from mpijob.cluster.job_status import end_of
 from mpijob.cluster.owners import controller_uid
 from mpijob.cluster.pod_facts import ENDED, is_deleting, is_ready, phase
@@ -13,6 +14,7 @@ from mpijob.core import names, options
 from mpijob.core.job import Key, LauncherStart, Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.core.policy.retry import BACKOFF_LIMIT
+from mpijob.core.version import Version
 
 ENDS = ("Succeeded", "Failed")
 
@@ -67,6 +69,7 @@ class Audit:
         _check_times(life, status, rows)
         _check_end(life, status, rows)
         _check_restarts(life, job, status)
+        _check_reading(life, job, status)
 
     # The launcher's Jobs and pods.
 
@@ -135,6 +138,19 @@ def _check_end(life: Life, status: Manifest, rows: dict[str, Any]) -> None:
     if life.end is not None and end != life.end:
         raise Broken(f"a finished job changed its end: {life.end} became {end}")
     life.end = end
+
+
+def _check_reading(life: Life, job: Manifest, status: Manifest) -> None:
+    """What is told of a v1 job must mean the same to Flyte, which reads less of it."""
+    annotations = job["metadata"].get("annotations") or {}
+    if annotations.get(options.WRITTEN_IN) != Version.V1:
+        return
+    try:
+        read = flyte.phase(status)
+    except flyte.Unreadable as unreadable:
+        raise Broken(f"of a v1 job is told what nobody can read: {unreadable}") from None
+    if (read in flyte.ENDS) != (life.end is not None):
+        raise Broken(f"Flyte reads {read} of a v1 job whose end is {life.end}")
 
 
 def _check_restarts(life: Life, job: Manifest, status: Manifest) -> None:
