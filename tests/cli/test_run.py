@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from mpijob.api.new_job import NewJob, manifest
-from mpijob.cli import exits, foreground, launcher_output, logs, run, watching
+from mpijob.cli import exits, foreground, logs, run, watching
 from mpijob.ports import NotFound
 
-MODULES = (foreground, launcher_output, logs, run, watching)
+MODULES = (foreground, logs, run, watching)
 MPIJOB = Path(sys.executable).with_name("mpijob")
 
 

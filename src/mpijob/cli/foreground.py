@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from mpijob.api import children
 from mpijob.cli import exits
-from mpijob.cli.launcher_output import LauncherOutput
 from mpijob.cli.output import forget_stdout
 from mpijob.cli.render.age import between
 from mpijob.cli.render.facts import short
@@ -23,6 +22,7 @@ from mpijob.core.observed import Observed, PodView
 from mpijob.core.plan import Kind
 from mpijob.core.status import ConditionType, JobStatus
 from mpijob.ports import ChangeType
+from mpijob.sdk.launcher_output import LauncherOutput
 
 #: How long, in seconds, one look at the job may at least wait for the one before it.
 _PAUSE_S = 0.1
@@ -108,7 +108,7 @@ class Foreground(Struct):
 
     def _take_in(self, observed: Observed, output: LauncherOutput) -> None:
         self.last = observed
-        output.see(observed)
+        output.see(observed.launcher_pods)
         if not observed.job.status.finished:
             self.watching.show(observed, self.world.now())
 

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from mpijob.api import versions
 from mpijob.api.manifest import uid_of
 from mpijob.cli import exits
-from mpijob.cli.launcher_output import LauncherOutput, write
 from mpijob.cli.options import name_argument, namespace_option
 from mpijob.cli.render.ranks import HOW, LineCutter, lines_of
 from mpijob.cli.trouble import Trouble
@@ -20,6 +19,7 @@ from mpijob.core import names
 from mpijob.core.job import Key, Manifest, MPIJob, Role
 from mpijob.core.plan import Kind, Ref
 from mpijob.ports import NotFound
+from mpijob.sdk.launcher_output import LauncherOutput, to_stdout
 
 
 class Asked(Struct, frozen=True):
@@ -109,8 +109,8 @@ class Asked(Struct, frozen=True):
         """Print one pod's log, a prefix before each line where there is one."""
         cutter = LineCutter()
         async for piece in self._read(world, pod):
-            write(b"".join(prefix + line for line in cutter.cut(piece)) if prefix else piece)
-        write(b"".join(prefix + line for line in cutter.rest()))
+            to_stdout(b"".join(prefix + line for line in cutter.cut(piece)) if prefix else piece)
+        to_stdout(b"".join(prefix + line for line in cutter.rest()))
 
     async def _print_rank(self, world: World, pod: str) -> int:
         """Print one rank's lines of the launcher's log."""
@@ -118,10 +118,10 @@ class Asked(Struct, frozen=True):
         async for piece in self._read(world, pod):
             for line in lines_of(self.rank or 0, cutter.cut(piece)):
                 found = True
-                write(line)
+                to_stdout(line)
         for line in lines_of(self.rank or 0, cutter.rest()):
             found = True
-            write(line)
+            to_stdout(line)
         if not found:
             raise Trouble(f"no line is tagged as rank {self.rank}'s", hint=f"to have tags: {HOW}")
         return exits.OK
@@ -153,7 +153,7 @@ class Asked(Struct, frozen=True):
         """Tell `output` of the launcher's pods until the job has ended or is gone."""
         async with aclosing(world.following(self.key)) as looks:
             async for observed in looks:
-                output.see(observed)
+                output.see(observed.launcher_pods)
                 if observed.job.status.finished:
                     return
 

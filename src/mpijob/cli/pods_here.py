@@ -11,9 +11,9 @@ import click
 
 from mpijob.api.manifest import resource_name
 from mpijob.cli import exits
-from mpijob.cli.launcher_output import write
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind, Ref
+from mpijob.sdk.launcher_output import to_stdout
 
 if TYPE_CHECKING:
     from mpijob.local.backend import Backend
@@ -53,7 +53,7 @@ async def _applied(manifests: Sequence[Manifest], key: Key, *, wait: bool) -> in
             return exits.OK
         running = asyncio.create_task(group.run(local.home, local.journal, begun, held))
         async for piece in local.logs.read(master, follow=True):
-            write(piece)
+            to_stdout(piece)
         await running
         return _exit_code(local.journal.store.get(master))
 

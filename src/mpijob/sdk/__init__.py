@@ -1,23 +1,78 @@
 """The face for Python: a function is a job, and jobs are made, watched and read."""
 
-from mpijob.sdk.task_config import (
-    CleanPodPolicy,
-    HorovodJob,
-    Launcher,
-    MPIJob,
-    Resources,
-    RestartPolicy,
-    RunPolicy,
-    Worker,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mpijob.sdk.errors import (
+        JobError,
+        JobFailed,
+        NoResult,
+        NotShippable,
+        RankFailed,
+        RanksDisagree,
+        TimedOut,
+    )
+    from mpijob.sdk.task_config import (
+        CleanPodPolicy,
+        HorovodJob,
+        Launcher,
+        MPIJob,
+        Resources,
+        RestartPolicy,
+        RunPolicy,
+        Worker,
+    )
+    from mpijob.sdk.tasks import Task, task
+
+#: What is to be had here, and from which module of this room; imported when it is asked for.
+_HOMES = {
+    "errors": (
+        "JobError",
+        "JobFailed",
+        "NoResult",
+        "NotShippable",
+        "RankFailed",
+        "RanksDisagree",
+        "TimedOut",
+    ),
+    "tasks": ("Task", "task"),
+    "task_config": (
+        "CleanPodPolicy",
+        "HorovodJob",
+        "Launcher",
+        "MPIJob",
+        "Resources",
+        "RestartPolicy",
+        "RunPolicy",
+        "Worker",
+    ),
+}
 
 __all__ = [
     "CleanPodPolicy",
     "HorovodJob",
+    "JobError",
+    "JobFailed",
     "Launcher",
     "MPIJob",
+    "NoResult",
+    "NotShippable",
+    "RankFailed",
+    "RanksDisagree",
     "Resources",
     "RestartPolicy",
     "RunPolicy",
+    "Task",
+    "TimedOut",
     "Worker",
+    "task",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return what is to be had here, by its name."""
+    home = next((module for module, names in _HOMES.items() if name in names), "")
+    if not home:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

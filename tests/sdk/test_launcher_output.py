@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from mpijob.cli.launcher_output import LauncherOutput
 from mpijob.core.job import Identity, Key, MPIJob, Replica, RestartPolicy
-from mpijob.core.observed import ContainerView, Observed, PodPhase, PodView
+from mpijob.core.observed import ContainerView, PodPhase, PodView
 from mpijob.local.journal import Journal
 from mpijob.local.logs import LocalLogs
+from mpijob.sdk.launcher_output import LauncherOutput
 
 PI = MPIJob(
     Identity(Key("default", "pi"), "12345678-u", "7"),
@@ -34,7 +34,7 @@ def wrote(home, capfdbinary):
             for run, text in looks:
                 (folder / f"{run}.log").write_text(text)
                 seen = replace(POD, containers=(ContainerView("launcher", restart_count=run),))
-                output.see(Observed(PI, launcher_pods=(seen,)))
+                output.see([seen])
                 await output.run()
 
         asyncio.run(whole())
@@ -62,7 +62,7 @@ def test_a_pod_without_a_log_has_nothing_to_pass_on(home):
 
     async def whole() -> None:
         output = LauncherOutput(LocalLogs(home, journal), "default", lambda: None)
-        output.see(Observed(PI, launcher_pods=(POD,)))
+        output.see([POD])
         output.close()
         await output.run()
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-import click
-
-from mpijob.core.observed import Observed, PodPhase, PodView
+from mpijob.core.observed import PodPhase, PodView
 from mpijob.core.plan import Kind, Ref
 from mpijob.ports import Logs, NotFound, Unreachable
 
@@ -16,25 +14,44 @@ _ENDED = (PodPhase.SUCCEEDED, PodPhase.FAILED)
 class LauncherOutput:
     """Passes on the output of one job's launcher, in the order of its runs.
 
-    Expected flow: `see` is told of the job's world whenever it changes, `run` writes until `close`
-    has been called and all is written that there was. What a run wrote before it was seen is
-    written too, since logs are kept.
+    Expected flow: `see` is told of the launcher's pods whenever they change, `run` writes until
+    `close` has been called and all is written that there was. What a run wrote before it was seen
+    is written too, since logs are kept.
     """
 
-    def __init__(self, logs: Logs, namespace: str, began: Callable[[], None]) -> None:
-        """Call `began` before the first byte is written."""
+    def __init__(
+        self,
+        logs: Logs,
+        namespace: str,
+        began: Callable[[], None],
+        *,
+        write: Callable[[bytes], None] | None = None,
+        missed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Have the output written to stdout, or by `write`.
+
+        Args:
+            logs: Where the pods' logs are.
+            namespace: The job's.
+            began: Called before the first byte is written.
+            write: Called with each piece, in a thread.
+            missed: Called with what is to be said where the rest cannot be had.
+
+        """
         self._logs = logs
         self._namespace = namespace
         self._began = began
+        self._write = write or to_stdout
+        self._missed = missed or _tell
         self._begun = False
         self._pods: dict[str, PodView] = {}
         self._written: dict[str, int] = {}
         self._news = asyncio.Event()
         self._closed = False
 
-    def see(self, observed: Observed) -> None:
+    def see(self, launcher_pods: Iterable[PodView]) -> None:
         """Take note of the launcher's pods as they are now."""
-        for pod in observed.launcher_pods:
+        for pod in launcher_pods:
             self._pods[pod.uid] = pod
         self._news.set()
 
@@ -73,12 +90,12 @@ class LauncherOutput:
                     self._begun = True
                     self._began()
                 # A reader that is slow must not keep the job from being looked after.
-                await asyncio.to_thread(write, piece)
+                await asyncio.to_thread(self._write, piece)
         except (NotFound, FileNotFoundError):
             pass
         except Unreachable as broken:
             # The job goes on, and its end is still waited for.
-            click.echo(f"warning: the rest of {name}'s output is missing here: {broken}", err=True)
+            self._missed(f"warning: the rest of {name}'s output is missing here: {broken}")
 
 
 def _run_of(pod: PodView) -> int:
@@ -86,7 +103,7 @@ def _run_of(pod: PodView) -> int:
     return max((c.restart_count for c in pod.containers if not c.init), default=0)
 
 
-def write(piece: bytes) -> None:
+def to_stdout(piece: bytes) -> None:
     """Write bytes to stdout as they are, at once."""
     stream = getattr(sys.stdout, "buffer", None)
     if stream is not None:
@@ -94,3 +111,7 @@ def write(piece: bytes) -> None:
     else:
         sys.stdout.write(piece.decode(errors="replace"))
     sys.stdout.flush()
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201  # It is what the user of a terminal sees.

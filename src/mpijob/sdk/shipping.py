@@ -1,0 +1,236 @@
+"""A call on its way to its ranks and back: a folder with the function, and with what came of it.
+
+The function goes with its closure, and with what its own module has in it that is used, by value;
+everything else by its name, to be imported where the ranks run.
+"""
+
+import functools
+import io
+import json
+import linecache
+import pickle
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import cloudpickle
+from msgspec import Struct
+
+from mpijob.sdk import rank
+from mpijob.sdk.errors import (
+    JobError,
+    JobFailed,
+    NoResult,
+    NotShippable,
+    RankFailed,
+    RanksDisagree,
+)
+
+#: cloudpickle's list of modules that go by value is one for the whole process.
+_PICKLING = threading.Lock()
+
+
+class Call(Struct, frozen=True):
+    """A function and its arguments, to be called on every rank.
+
+    Args:
+        name: The job's name, as far as it is known: its prefix.
+        function: What is called.
+        args: Its arguments.
+        kwargs: Its arguments by name.
+        ranks: How many ranks there are.
+        all_ranks: Whether every rank's result is wanted; else that of rank 0 alone.
+
+    """
+
+    name: str
+    function: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    ranks: int
+    all_ranks: bool = False
+
+
+def pickled(call: Call) -> bytes:
+    """Return the function and its arguments as ranks read them.
+
+    Raises:
+        NotShippable: Something of it belongs to this process; the message names it.
+
+    """
+    buffer = io.BytesIO()
+    own = _own_module(call.function)
+    with _PICKLING:
+        if own is not None:
+            cloudpickle.register_pickle_by_value(own)
+        try:
+            _Pickler(buffer).dump((call.function, tuple(call.args), dict(call.kwargs)))
+        except Exception as unfit:
+            raise NotShippable(_unfit(call, unfit)) from unfit
+        finally:
+            if own is not None:
+                cloudpickle.unregister_pickle_by_value(own)
+    return buffer.getvalue()
+
+
+def ship(call: Call, content: bytes, folder: Path, path: Sequence[str]) -> None:
+    """Write what the ranks of a call read.
+
+    Args:
+        call: The call.
+        content: What `pickled` made of it.
+        folder: Where to; ranks leave their outcomes there too.
+        path: Where ranks look for modules, besides their own places.
+
+    """
+    told = {
+        "name": call.name,
+        "ranks": call.ranks,
+        "all": call.all_ranks,
+        "python": list(sys.version_info[:2]),
+        "path": list(path),
+        "source": _source(call.function),
+    }
+    (folder / "call.json").write_text(json.dumps(told))
+    (folder / "call.pickle").write_bytes(content)
+    (folder / "rank.py").write_bytes(Path(rank.__file__).read_bytes())
+
+
+def import_path() -> list[str]:
+    """Return where this process looks for modules, as absolute paths."""
+    return [str(Path(entry or ".").absolute()) for entry in sys.path]
+
+
+def failure(folder: Path) -> tuple[BaseException, JobError] | None:
+    """Return what the first rank that failed has raised, and what is to be said of it.
+
+    None where no rank has said that it failed. Both are the same where the exception itself cannot
+    be brought here.
+    """
+    failures = [_read(path) for path in folder.glob("failed-*")]
+    if not failures:
+        return None
+    first = min(failures, key=lambda one: (one["at"], one["rank"]))
+    if first["kind"]:
+        kind = RanksDisagree if first["kind"] == "Disagreement" else JobFailed
+        told = kind(f"rank {first['rank']}, host {first['host']}: {first['what']}")
+        return told, told
+    place = RankFailed(first["what"], first["rank"], first["host"], first["traceback"])
+    try:
+        raised = pickle.loads(first["value"])
+    except Exception:  # noqa: BLE001  # Unpickling runs code of the user's.
+        return place, place
+    return (raised, place) if isinstance(raised, BaseException) else (place, place)
+
+
+def results(call: Call, folder: Path) -> list[Any]:
+    """Return what the ranks returned, in their order; of rank 0 alone where all are not wanted.
+
+    Raises:
+        NoResult: A rank has left none.
+        NotShippable: One cannot be unpickled here.
+
+    """
+    paths = [folder / f"returned-{index}" for index in range(call.ranks)]
+    missing = [index for index, path in enumerate(paths) if not path.exists()]
+    if missing:
+        raise NoResult(_without_result(missing, call.ranks))
+    wanted = paths if call.all_ranks else paths[:1]
+    return [_value(_read(path)) for path in wanted]
+
+
+# How it is done.
+
+_NO_FILE = "<dynamic-code>"
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # It has no types.
+    """Pickles a task as the function that it is made of: a rank that calls it, calls that."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Return how an object is made again where the ranks run."""
+        from mpijob.sdk.tasks import Task
+
+        if isinstance(obj, Task):
+            return functools.partial, (obj.function,)
+        if isinstance(obj, CodeType):
+            make, parts = self.dispatch_table[CodeType](obj)
+            # The file's name is left out there; tracebacks need it.
+            return make, tuple(obj.co_filename if part == _NO_FILE else part for part in parts)
+        return super().reducer_override(obj)
+
+
+def _own_module(function: Callable[..., Any]) -> ModuleType | None:
+    """Return the function's module where it is the user's own, not one that is installed."""
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    file = getattr(module, "__file__", None)
+    if module is None or module.__name__ == "__main__" or not file:
+        return None
+    installed = any(Path(file).is_relative_to(place) for place in _installed_places())
+    return None if installed or module.__name__.partition(".")[0] == "mpijob" else module
+
+
+@functools.cache
+def _installed_places() -> tuple[Path, ...]:
+    """Return the folders of what is installed."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple({Path(sysconfig.get_path(name)) for name in names})
+
+
+def _source(function: Callable[..., Any]) -> dict[str, str]:
+    """Return the text of the file that a function is written in, by the file's name."""
+    code = getattr(function, "__code__", None)
+    name = code.co_filename if isinstance(code, CodeType) else ""
+    return {name: "".join(linecache.getlines(name))} if name else {}
+
+
+def _unfit(call: Call, why: Exception) -> str:
+    """Return which part of a call cannot be pickled."""
+    name = getattr(call.function, "__qualname__", "the function")
+    parts = {
+        **{f"argument {index}": value for index, value in enumerate(call.args)},
+        **{f"argument “{key}”": value for key, value in call.kwargs.items()},
+    }
+    part = next((part for part, value in parts.items() if not _can_pickle(value)), "")
+    what = f"{part} of {name}" if part else f"{name}, or what it uses from around it,"
+    return (
+        f"{what} cannot be taken to the ranks: {why}; make it inside the function, which runs on "
+        "every rank"
+    )
+
+
+def _can_pickle(value: Any) -> bool:
+    try:
+        cloudpickle.dumps(value)
+    except Exception:  # noqa: BLE001  # Pickling runs code of the user's.
+        return False
+    return True
+
+
+def _without_result(missing: Sequence[int], ranks: int) -> str:
+    told = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
+    which = f"rank{'s' * (len(missing) > 1)} {told} of {ranks}"
+    return (
+        f"{which} ended with exit code 0 before the function had returned: does it call sys.exit "
+        "or os._exit?"
+    )
+
+
+def _read(path: Path) -> Any:
+    """Return what a rank left."""
+    with open(path, "rb") as file:
+        return pickle.load(file)
+
+
+def _value(outcome: Mapping[str, Any]) -> Any:
+    try:
+        return pickle.loads(outcome["value"])
+    except Exception as unfit:
+        raise NotShippable(
+            f"what rank {outcome['rank']} returned cannot be unpickled here: "
+            f"{type(unfit).__name__}: {unfit}; return what it is made of"
+        ) from unfit
