@@ -261,6 +261,7 @@ def hosts(site, tmp_path_factory):
     person.types("again", "ks", "apply", "default")
     person.types("set", "ks", "param", "set", "openmpi", "exec", "hostname")
     person.types("changed", "ks", "apply", "default")
+    person.types("fewer", "ks", "param", "set", "openmpi", "workers", "1")
     person.types("deleted", "ks", "delete", "default")
     person.told["left"] = _hosts(site.api)
     return person.told
@@ -286,6 +287,11 @@ def test_pods_that_cannot_be_changed_are_to_be_deleted_first(hosts):
             "hint: delete it first",
         ],
     )
+
+
+def test_workers_above_a_number_that_was_lowered_are_deleted_too(hosts):
+    code, said, _ = hosts["deleted"]
+    assert (code, said[0]) == (exits.OK, "pod/openmpi-worker-1 deleted")
 
 
 def test_deleting_hosts_leaves_nothing(hosts):

@@ -165,6 +165,24 @@ def _phase(pod: Manifest) -> str:
     return str((pod.get("status") or {}).get("phase") or "Unknown")
 
 
+async def surplus_pods(client: "Client", manifests: Sequence[Manifest]) -> list[Manifest]:
+    """Return the pods on the cluster that count on from these: made when more were asked for."""
+    from mpijob.generate.numbered import surplus
+    from mpijob.kube.apply import listed, path_of
+
+    made = [each for each in manifests if each["kind"] == "Pod"]
+    sets = {
+        (path_of(pod).rpartition("/")[0], ",".join(f"{k}={v}" for k, v in labels_of(pod).items()))
+        for pod in made
+    }
+    there = [
+        {"apiVersion": "v1", "kind": "Pod", **pod}
+        for path, selector in sorted(sets)
+        async for pod in listed(client, path, selector)
+    ]
+    return list(surplus(there, made))
+
+
 async def remove_all(client: "Client", manifests: Sequence[Manifest], *, wait: bool) -> None:
     """Delete every object, the last first, and say which were there.
 

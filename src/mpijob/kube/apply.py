@@ -104,11 +104,12 @@ async def remove(client: Client, path: str) -> bool:
     return True
 
 
-async def listed(client: Client, path: str) -> AsyncIterator[Body]:
-    """Yield every object of a list."""
+async def listed(client: Client, path: str, selector: str = "") -> AsyncIterator[Body]:
+    """Yield every object of a list, or those alone whose labels a selector finds."""
     more = ""
+    narrowed = {"limit": "500", **({"labelSelector": selector} if selector else {})}
     while True:
-        query = {"limit": "500", **({"continue": more} if more else {})}
+        query = {**narrowed, **({"continue": more} if more else {})}
         page = _decode(await client.request("GET", path, query=query))
         for item in page.get("items") or ():
             yield item

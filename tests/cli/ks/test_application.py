@@ -32,6 +32,12 @@ def test_an_environment_is_renamed_in_its_place(app, kept):
     assert list(kept("app.yaml")["environments"]) == ["first", "other"]
 
 
+def test_an_environment_is_forgotten(app, kept):
+    app("env", "add", "other")
+    app("env", "rm", "other")
+    assert list(kept("app.yaml")["environments"]) == ["default"]
+
+
 def test_environments_are_listed(app):
     app("env", "add", "other", "--namespace", "team", "--context", "prod")
     assert app("env", "list").out == (

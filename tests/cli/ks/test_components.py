@@ -66,6 +66,95 @@ def test_a_parameter_is_changed(app, kept):
     assert kept("components/bench.yaml")["parameters"] == {"name": "bench", "args": "--a,--b=1"}
 
 
+def test_an_environment_may_have_a_parameter_otherwise(app):
+    app("generate", "mpi-job-simple", "bench", "--gpus", "16")
+    app("env", "add", "small", "--namespace", "team")
+    app("param", "set", "bench", "gpus", "1", "--env", "small")
+    gpus = [
+        job["spec"]["gpus"]
+        for name in ("default", "small")
+        for job in yaml.safe_load_all(app("show", name).out)
+    ]
+    assert gpus == [16, 1]
+
+
+def test_what_an_environment_has_otherwise_stands_with_it(app, kept):
+    app("generate", "mpi-job-simple", "bench")
+    app("param", "set", "bench", "gpus", "2", "--env", "default")
+    assert kept("app.yaml")["environments"]["default"] == {
+        "namespace": "default",
+        "context": "",
+        "parameters": {"bench": {"gpus": 2}},
+    }
+
+
+@pytest.mark.parametrize("change", [("--name", "first"), ("--namespace", "team")])
+def test_an_environment_that_is_changed_keeps_its_parameters(app, kept, change):
+    app("generate", "mpi-job-simple", "bench")
+    app("param", "set", "bench", "gpus", "2", "--env", "default")
+    app("env", "set", "default", *change)
+    [place] = kept("app.yaml")["environments"].values()
+    assert place["parameters"] == {"bench": {"gpus": 2}}
+
+
+def test_a_value_that_is_taken_back_is_the_default(app, kept):
+    app("generate", "mpi-job-simple", "bench", "--gpus", "16")
+    app("param", "delete", "bench", "gpus")
+    assert kept("components/bench.yaml")["parameters"] == {"name": "bench"}
+
+
+def test_an_environments_value_that_is_taken_back_leaves_that_of_all(app, kept):
+    app("generate", "mpi-job-simple", "bench", "--gpus", "16")
+    app("param", "set", "bench", "gpus", "2", "--env", "default")
+    app("param", "delete", "bench", "gpus", "--env", "default")
+    assert (
+        "parameters" in kept("app.yaml")["environments"]["default"],
+        kept("components/bench.yaml")["parameters"]["gpus"],
+    ) == (False, 16)
+
+
+def test_parameters_are_listed_as_an_environment_has_them(app):
+    app("generate", "mpi-job-simple", "bench")
+    app("param", "set", "bench", "gpus", "2", "--env", "default")
+    listed = [app("param", "list", "bench", *more).out for more in ((), ("--env", "default"))]
+    assert [said.splitlines()[2].split() for said in listed] == [
+        ["bench", "gpus", "1"],
+        ["bench", "gpus", "2"],
+    ]
+
+
+def test_a_component_of_a_module_is_called_by_both(app, kept):
+    app("generate", "mpi-job-simple", "bench", "--module", "lab")
+    app("param", "set", "lab.bench", "gpus", "2")
+    assert (kept("components/lab/bench.yaml")["parameters"], app("component", "list").out) == (
+        {"name": "bench", "gpus": 2},
+        "COMPONENT   PROTOTYPE\nlab.bench   io.ksonnet.pkg.mpi-job-simple\n",
+    )
+
+
+@pytest.mark.parametrize("root", ["/", ""])
+def test_the_root_is_no_module(app, kept, root):
+    app("generate", "mpi-job-simple", "bench", f"--module={root}")
+    assert kept("components/bench.yaml")["parameters"] == {"name": "bench"}
+
+
+def test_a_module_may_be_within_another(app):
+    app("generate", "mpi-job-simple", "bench", "--module", "/lab/deep/")
+    assert app("show", "default", "-c", "lab.deep.bench", "-o", "name").out == (
+        "mpijob.kubeflow.org/bench\n"
+    )
+
+
+def test_a_component_that_is_removed_leaves_nothing(app, kept):
+    app("generate", "mpi-job-simple", "bench")
+    app("param", "set", "bench", "gpus", "2", "--env", "default")
+    app("component", "rm", "bench")
+    assert (list(Path("components").iterdir()), kept("app.yaml")["environments"]["default"]) == (
+        [],
+        {"namespace": "default", "context": ""},
+    )
+
+
 def test_parameters_are_listed_with_their_defaults(app):
     app("generate", "mpi-job-custom", "bench", "--replicas", "2")
     lines = [line.split() for line in app("param", "list", "bench").out.splitlines()]
@@ -126,6 +215,27 @@ WRONG = {
     "a change of no component": (("param", "set", "b", "gpus", "1"), "there is no component “b”"),
     "a change to what cannot be": (("param", "set", "there", "gpus", "3"), "must be 1, 2, 4"),
     "a change of no parameter": (("param", "set", "there", "gpu", "1"), "did you mean gpus?"),
+    "a change in no environment": (
+        ("param", "set", "there", "gpus", "1", "--env", "prod"),
+        "there is no environment “prod”",
+    ),
+    "a change in an environment to what cannot be": (
+        ("param", "set", "there", "gpus", "3", "--env", "default"),
+        "must be 1, 2, 4",
+    ),
+    "a value taken back that nobody gave": (
+        ("param", "delete", "there", "gpus"),
+        "the parameter gpus of there is not given",
+    ),
+    "a value taken back that must be given": (
+        ("param", "delete", "there", "name"),
+        "parameter name: it is missing",
+    ),
+    "a module outside of the application": (
+        (*SIMPLE, "b", "--module", "../.."),
+        "“.....” is no name here",
+    ),
+    "a removal of no component": (("component", "rm", "b"), "there is no component “b”"),
     "no such component": (("show", "default", "-c", "b"), "those known: there"),
     "no such environment": (("apply", "prod"), "there is no environment “prod”"),
     "no cluster": (("apply", "default"), "/nowhere/config is not there"),

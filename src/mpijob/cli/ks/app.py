@@ -2,6 +2,7 @@
 
 app.yaml says which environments there are, and what was installed; a component's file says which
 prototype it is of, and what was given of its parameters. Both are there to be read and edited.
+A component of a module has its file in a folder of the module's name, and is called MODULE.NAME.
 """
 
 import re
@@ -25,10 +26,18 @@ _Shape = TypeVar("_Shape")
 
 
 class Environment(Struct):
-    """Where components go: a namespace, and a context of the kubeconfig, "" for the current one."""
+    """Where components go, and what is otherwise there.
+
+    Args:
+        namespace: Of all that has one.
+        context: Of the kubeconfig, "" for the current one.
+        parameters: What counts here in place of what the components' files say, by component.
+
+    """
 
     namespace: str = DEFAULT
     context: str = ""
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class App(Struct):
@@ -63,7 +72,8 @@ class Folder(Struct, frozen=True):
     @property
     def components(self) -> list[str]:
         """The names of the components, in their order."""
-        return sorted(path.stem for path in (self.path / COMPONENTS).glob("*.yaml"))
+        root = self.path / COMPONENTS
+        return sorted(_called(path, root) for path in root.rglob("*.yaml"))
 
     def app(self) -> App:
         """Return what app.yaml says. Raises Trouble where it cannot be understood."""
@@ -71,7 +81,11 @@ class Folder(Struct, frozen=True):
 
     def write_app(self, app: App) -> None:
         """Write app.yaml anew."""
-        (self.path / FILE).write_text(as_yaml(msgspec.to_builtins(app)))
+        written = msgspec.to_builtins(app)
+        for place in written["environments"].values():
+            if not place["parameters"]:
+                del place["parameters"]
+        (self.path / FILE).write_text(as_yaml(written))
 
     def environment(self, name: str) -> Environment:
         """Return an environment. Raises Trouble where there is none of that name."""
@@ -86,7 +100,30 @@ class Folder(Struct, frozen=True):
 
     def file(self, component: str) -> Path:
         """Return where a component's file is, or would be."""
-        return self.path / COMPONENTS / f"{component}.yaml"
+        root = self.path / COMPONENTS
+        there = (path for path in root.rglob("*.yaml") if _called(path, root) == component)
+        return next(there, root / f"{component}.yaml")
+
+    def new_file(self, name: str, module: str) -> Path:
+        """Return where the file of a new component will be; the module is "" for none.
+
+        Raises:
+            Trouble: A name is none here, or there is such a component.
+
+        """
+        check_name(name)
+        if module:
+            check_name(module)
+        path = self.path.joinpath(COMPONENTS, *module.split("."), f"{name}.yaml")
+        known = f"{module}.{name}" if module else name
+        if known in self.components:
+            raise Trouble(
+                f"there is a component “{known}” already",
+                hint=f"`mpijob ks param set {known} PARAMETER VALUE` changes it, or delete its "
+                f"file {self.file(known)}",
+                code=exits.CONFLICT,
+            )
+        return path
 
     def component(self, name: str) -> Component:
         """Return a component. Raises Trouble where there is none, or its file is wrong."""
@@ -98,10 +135,16 @@ class Folder(Struct, frozen=True):
             )
         return _read(self.file(name), Component)
 
-    def write_component(self, name: str, component: Component) -> None:
-        """Write a component's file, anew where there is one."""
-        self.file(name).parent.mkdir(exist_ok=True)
-        self.file(name).write_text(as_yaml(msgspec.to_builtins(component)))
+    def component_in(self, name: str, place: Environment) -> Component:
+        """Return a component as an environment has it. Raises Trouble as `component` does."""
+        found = self.component(name)
+        return Component(found.prototype, {**found.parameters, **place.parameters.get(name, {})})
+
+
+def write_component(path: Path, component: Component) -> None:
+    """Write a component's file, anew where there is one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(as_yaml(msgspec.to_builtins(component)))
 
 
 def new(path: Path, environment: str, place: Environment) -> Folder:
@@ -139,6 +182,11 @@ def here() -> Folder:
         hint="`mpijob ks init NAME` makes one; then `cd NAME`",
         code=exits.INVALID,
     )
+
+
+def _called(path: Path, root: Path) -> str:
+    """Return what the component is called that has its file there."""
+    return ".".join(path.relative_to(root).with_suffix("").parts)
 
 
 def _read(path: Path, shape: type[_Shape]) -> _Shape:

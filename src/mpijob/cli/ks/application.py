@@ -63,6 +63,7 @@ def _env_set(name: str, new_name: str, namespace: str | None, context: str | Non
     changed = Environment(
         place.namespace if namespace is None else namespace or apps.DEFAULT,
         place.context if context is None else context,
+        place.parameters,
     )
     app.environments = {
         (new_name or name) if each == name else each: changed if each == name else kept
@@ -84,6 +85,18 @@ def _env_add(name: str, namespace: str | None, context: str | None) -> int:
         hint = f"`mpijob ks env set {name}` changes it"
         raise Trouble(f"there is an environment “{name}” already", hint=hint, code=exits.CONFLICT)
     app.environments[name] = Environment(namespace or apps.DEFAULT, context or "")
+    folder.write_app(app)
+    return exits.OK
+
+
+@env.command("rm")
+@click.argument("name")
+def _env_rm(name: str) -> int:
+    """Forget an environment; what it has on a cluster stays."""
+    folder = apps.here()
+    folder.environment(name)
+    app = folder.app()
+    del app.environments[name]
     folder.write_app(app)
     return exits.OK
 

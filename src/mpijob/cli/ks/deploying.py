@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mpijob.cli import exits
-from mpijob.cli.applying import apply_all, remove_all, until_done, warn_of_rivals
+from mpijob.cli.applying import apply_all, remove_all, surplus_pods, until_done, warn_of_rivals
 from mpijob.cli.ks import app as apps
 from mpijob.cli.ks.app import Environment
 from mpijob.cli.ks.rendering import objects
@@ -75,13 +75,17 @@ def apply(
 )
 @cluster_options
 def delete(environment: str, names: Sequence[str], *, wait: bool) -> int:
-    """Remove from a cluster what an environment has there."""
+    """Remove from a cluster what an environment has there.
+
+    Workers that are above a number that was lowered since go too.
+    """
     folder = apps.here()
     place = folder.environment(environment)
     made = objects(folder, place, names)
 
     async def take(client: "Client") -> int:
-        await remove_all(client, made, wait=wait)
+        everything = [*made, *await surplus_pods(client, made)]
+        await remove_all(client, everything, wait=wait)
         return exits.OK
 
     return _cluster_of(place).run(take)

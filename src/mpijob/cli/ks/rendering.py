@@ -42,6 +42,8 @@ def objects(folder: Folder, environment: Environment, names: Sequence[str]) -> l
     made = [
         manifest
         for name in dict.fromkeys(chosen)
-        for manifest in rendered(folder.component(name), environment, str(folder.file(name)))
+        for manifest in rendered(
+            folder.component_in(name, environment), environment, str(folder.file(name))
+        )
     ]
     return sorted(made, key=lambda each: each["metadata"]["name"] != DEFINITION_NAME)
