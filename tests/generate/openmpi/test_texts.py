@@ -45,6 +45,15 @@ exec REAL_SLEEP 30
 KEYGEN = """#!/bin/sh
 echo "$*" >"$WORLD/keygen"
 """
+# A clock that goes on by 10 s whenever a script sleeps; a worker that joins after 60 s of it.
+DATE = """#!/bin/sh
+cat "$WORLD/clock"
+"""
+LATE = """read -r now <"$WORLD/clock"
+now=$((now + 10))
+echo $now >"$WORLD/clock"
+[ $now -lt 1060 ] || echo b.x.ns >>"$WORLD/up"
+"""
 FILES = {
     "assets/hostfile": "a.x.ns slots=1\nb.x.ns slots=1\n",
     "assets/mca-params.conf": texts.MCA_PARAMS,
@@ -77,6 +86,8 @@ class World:
             self.file(name, text)
 
     def has(self, name, text):
+        # What is called so may be a link to the machine's own program, which is to stay as it is.
+        (self.path / name).unlink(missing_ok=True)
         path = self.file(f"bin/{name}", text)
         path.chmod(0o755)
 
@@ -189,6 +200,28 @@ def test_a_master_gives_up_in_time_and_names_who_did_not_let_it_in(world):
         124,
         f"init.sh: 1 of 2 workers did not let the master in: a.x.ns {REFUSED} within 0 s\n",
     )
+
+
+NODES = {"it is waited for": (300, 0, "1060"), "unless the time is over": (50, 124, "1050")}
+
+
+@pytest.mark.parametrize(("timeout", "code", "ended_at"), NODES.values(), ids=NODES)
+def test_a_worker_whose_node_joins_after_a_minute(world, timeout, code, ended_at):
+    world.has("date", DATE)
+    world.file("clock", "1000\n")
+    world.file("up", "a.x.ns\n")
+    world.file("next", LATE)
+    done = world.master(timeout=timeout)
+    assert (done.returncode, (world.folder / "clock").read_text().strip()) == (code, ended_at)
+
+
+def test_the_wait_for_workers_is_told_every_five_seconds_and_no_more_often(world):
+    world.has("date", DATE)
+    world.file("clock", "1000\n")
+    world.file("up", "a.x.ns\n")
+    world.file("next", LATE)
+    told = [line for line in world.master().stderr.splitlines() if line.startswith("waiting for")]
+    assert told == [f"waiting for 1 of 2 workers: b.x.ns {REFUSED}"] * 5
 
 
 def test_where_ssh_looks_for_its_settings_elsewhere_mpi_is_told_where_they_are(world):
