@@ -19,6 +19,10 @@ class Result(TypedDict):
     unit: str
 
 
+class NotHere(Exception):
+    """This machine lacks what a measurement needs; the message says what."""
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """A measurement with a name, and the limit that we promise to keep.
@@ -26,7 +30,7 @@ class Benchmark:
     Attributes:
         name: ROOM/WHAT.
         unit: Of `ours` and `floor`, such as "ms".
-        measure: Returns (ours, floor).
+        measure: Returns (ours, floor). Raises NotHere where it cannot measure on this machine.
         limit: What is promised, in words.
         within: Says of (ours, floor) whether it is kept.
     """
@@ -38,7 +42,7 @@ class Benchmark:
     within: Callable[[float, float], bool]
 
     def run(self) -> Result:
-        """Measure now, and return the line of the results."""
+        """Measure now, and return the line of the results. Raises NotHere."""
         ours, floor = self.measure()
         return Result(
             name=self.name,

@@ -37,7 +37,7 @@ def main() -> int:
     sys.path.insert(0, str(FOLDER))
     for path in sorted(FOLDER.glob("bench_*.py")):
         import_module(path.stem)
-    from measure import BENCHMARKS, SETTINGS, UNTIL_DONE
+    from measure import BENCHMARKS, SETTINGS, UNTIL_DONE, NotHere
 
     SETTINGS.rounds, SETTINGS.other = asked.rounds, asked.other
     SETTINGS.every_version = asked.every_version
@@ -54,7 +54,11 @@ def main() -> int:
     results, missed = [], []
     with UNTIL_DONE:
         for benchmark in chosen:
-            result = benchmark.run()
+            try:
+                result = benchmark.run()
+            except NotHere as lacking:
+                print(f"{benchmark.name:32} not measured: {lacking}", flush=True)
+                continue
             results.append(result)
             kept = benchmark.keeps(result)
             missed += [] if kept else [benchmark.name]
