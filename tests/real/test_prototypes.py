@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.fake_nodes import GPU, GPU_EVERY, node
 from harness.fake_site import JOBS, MPIJOB, FakeSite
 from harness.fake_site import fake_site as brought_up
 from harness.unavailable import Unavailable
@@ -296,3 +297,77 @@ def test_workers_above_a_number_that_was_lowered_are_deleted_too(hosts):
 
 def test_deleting_hosts_leaves_nothing(hosts):
     assert hosts["left"] == []
+
+
+# The document's GPU training: workers for which no node has room, until one joins.
+
+POOL = "mpijob.test/pool"
+TRAINING = {
+    "gpu": "4",
+    "cpu": "3",
+    "memory": "2Gi",
+    "nodeSelector": f"{POOL}=k80",
+    "initTimeout": "600",
+}
+
+
+def _is_placed(status):
+    def so(pod):
+        rows = pod["status"].get("conditions", ())
+        return any(row["type"] == "PodScheduled" and row["status"] == status for row in rows)
+
+    return so
+
+
+@pytest.fixture(scope="module")
+def training(site, tmp_path_factory):
+    """What became of two workers whose node joins once the scheduler has found none for them."""
+    person = Person(site, tmp_path_factory.mktemp("training"))
+    person.makes_an_application("openmpi")
+    person.types("env", "ks", "env", "set", "default", "--namespace", site.space("training"))
+    words = [word for name, value in TRAINING.items() for word in (f"--{name}", value)]
+    needed = ("--image", "example.com/mpi:1", "--secret", "keys", "--workers", "2")
+    person.types("generate", "ks", "generate", "openmpi", "train", *needed, *words)
+    person.types("made", "ks", "apply", "default")
+    pods = "/api/v1/namespaces/training/pods"
+    names = [f"metadata.name=train-worker-{index}" for index in range(2)]
+    told = person.told
+    told["waiting"] = [site.api.until(pods, _is_placed("False"), fieldSelector=n) for n in names]
+    joins = node(GPU_EVERY * 100)  # It has GPUs.
+    joins["metadata"]["labels"][POOL] = "k80"
+    site.api.create("/api/v1/nodes", joins)
+    told["node"] = joins["metadata"]["name"]
+    told["placed"] = [site.api.until(pods, _is_placed("True"), fieldSelector=n) for n in names]
+    told["master"] = site.api.read(f"{pods}/train-master")
+    return told
+
+
+def test_workers_for_whom_no_node_has_room_wait_and_the_scheduler_says_why(training):
+    rows = [
+        row
+        for pod in training["waiting"]
+        for row in pod["status"]["conditions"]
+        if row["type"] == "PodScheduled"
+    ]
+    assert [(row["reason"], "didn't match" in row["message"]) for row in rows] == [
+        ("Unschedulable", True)
+    ] * 2
+
+
+def test_a_node_that_joins_later_gets_them(training):
+    assert {pod["spec"]["nodeName"] for pod in training["placed"]} == {training["node"]}
+
+
+def test_what_was_said_of_workers_reaches_their_pods(training):
+    [worker, _] = training["placed"]
+    limits = worker["spec"]["containers"][0]["resources"]["limits"]
+    assert (limits, worker["spec"]["nodeSelector"]) == (
+        {GPU: "4", "cpu": "3", "memory": "2Gi"},
+        {POOL: "k80"},
+    )
+
+
+def test_master_worker_and_controller_wait_as_long_as_was_said(training):
+    [worker, _] = training["placed"]
+    containers = [*training["master"]["spec"]["containers"], *worker["spec"]["containers"]]
+    assert [container["command"][-1] for container in containers] == ["600"] * 3
