@@ -1,15 +1,30 @@
 """Functions that run as jobs on this machine, with real ranks."""
 
+import asyncio
 import os
+import signal
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mpijob.sdk import JobFailed, MPIJob, NoResult, NotShippable, RankFailed, Resources, task
+from mpijob.sdk import (
+    JobFailed,
+    MPIJob,
+    NoResult,
+    NotShippable,
+    RankFailed,
+    Resources,
+    TimedOut,
+    task,
+)
 
 pytestmark = pytest.mark.mpi
 
 TWO_RANKS = MPIJob(num_workers=2, num_launcher_replicas=1, slots=1)
+ONE_RANK = MPIJob(num_workers=1, num_launcher_replicas=1)
 FACTOR = 3
 
 
@@ -138,7 +153,7 @@ def test_an_exception_that_cannot_be_brought_here_is_told(home):
         def __init__(self, one, two):
             super().__init__(f"{one} and {two}")
 
-    @task(task_config=MPIJob(num_workers=1, num_launcher_replicas=1))
+    @task(task_config=ONE_RANK)
     def fail():
         raise Stubborn("a", "b")
 
@@ -205,7 +220,7 @@ def test_a_rank_that_leaves_without_a_result_is_named(home):
 
 
 def test_a_killed_rank_is_told_in_the_job_s_words(home):
-    @task(task_config=MPIJob(num_workers=1, num_launcher_replicas=1))
+    @task(task_config=ONE_RANK)
     def die():
         import os
         import signal
@@ -221,3 +236,157 @@ def test_a_job_that_succeeded_leaves_no_folder(home):
     mpi_task(1)
     left = [str(path) for path in (*home.jobs.rglob("*-*"), *home.path.glob("calls/*"))]
     assert (left, os.listdir(f"/proc/{os.getpid()}/fd")) == ([], before)
+
+
+def jobs(home):
+    """Return the names of the jobs of which something is kept."""
+    return sorted(path.name.rpartition("-")[0] for path in home.jobs.glob("*/*"))
+
+
+def failing(times, **terms):
+    """Return a task that fails so many times and then returns the number of its attempt."""
+
+    @task(task_config=ONE_RANK, **terms)
+    def attempt():
+        import os
+
+        number = int(os.environ["MPIJOB_ATTEMPT"])
+        if number < times:
+            raise LookupError(f"attempt {number}")
+        return number
+
+    return attempt
+
+
+def test_a_task_is_tried_again_as_a_new_job(home):
+    attempt = failing(3, retries=3)
+    assert (attempt(), len(jobs(home))) == (3, 3)  # The fourth succeeded, so it is cleared away.
+
+
+def test_a_task_fails_with_its_last_attempt(home):
+    attempt = failing(4, retries=3)
+    with pytest.raises(LookupError, match="attempt 3"):
+        attempt()
+    assert len(jobs(home)) == 4
+
+
+def counting(folder, version="1"):
+    """Return a task that is kept, and leaves a file in a folder each time it really runs."""
+
+    @task(task_config=ONE_RANK, cache=True, cache_version=version)
+    def counted(number, *, fails=False):
+        import tempfile
+
+        tempfile.mkstemp(dir=folder)
+        if fails:
+            raise LookupError(number)
+        return {"number": number}
+
+    return counted
+
+
+def test_a_kept_result_runs_no_job(home, tmp_path):
+    counted = counting(str(tmp_path), "a")
+    first = counted(1)
+    runs = len(list(tmp_path.iterdir()))
+    assert (counted(number=1, fails=False), len(list(tmp_path.iterdir()))) == (first, runs)
+
+
+def runs_of(folder, *calls):
+    """Return how many of these calls really ran."""
+    for counted, argument in calls:
+        counted(argument)
+    return len([path for path in folder.iterdir() if path.is_file()])
+
+
+def test_another_version_runs_anew(home, tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    calls = [(counting(str(folder), version), 1) for version in ("a", "b")]
+    assert runs_of(folder, *calls) == 2
+
+
+def test_other_inputs_run_anew(home, tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    counted = counting(str(folder))
+    assert runs_of(folder, (counted, 1), (counted, 2), (counted, 1)) == 2
+
+
+def test_a_failure_is_not_kept(home, tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    counted = counting(str(folder))
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            counted(1, fails=True)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_fifty_who_ask_at_the_same_time_run_one_job(home, tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    counted = counting(str(folder))
+    with ThreadPoolExecutor(50) as pool:
+        results = list(pool.map(counted, [7] * 50))
+    assert (results, len(list(folder.iterdir()))) == ([{"number": 7}] * 50, 1)
+
+
+def test_a_task_that_takes_too_long_is_ended(home):
+    @task(task_config=ONE_RANK, timeout=1)
+    def forever():
+        import threading
+
+        threading.Event().wait()
+
+    with pytest.raises(TimedOut, match=r"job forever-\w+ took longer than it may"):
+        forever()
+
+
+def test_ranks_have_the_task_s_variables(home):
+    @task(task_config=TWO_RANKS, environment={"COLOUR": "a red = one"})
+    def colour():
+        import os
+
+        return os.environ["COLOUR"]
+
+    assert colour.all_ranks() == ["a red = one"] * 2
+
+
+def test_code_with_a_loop_of_its_own_may_call_a_task_plainly(home):
+    async def whole():
+        return mpi_task(2)
+
+    assert asyncio.run(whole()) == 5
+
+
+def test_code_with_a_loop_of_its_own_may_await_a_task(home):
+    async def whole():
+        return await asyncio.gather(mpi_task.run(3), mpi_task.run(4))
+
+    assert asyncio.run(whole()) == [7, 9]
+
+
+ENDLESS = """
+import threading
+from mpijob.sdk import MPIJob, task
+
+@task(task_config=MPIJob(num_workers=2, num_launcher_replicas=1))
+def endless():
+    print("begun")
+    threading.Event().wait()
+
+endless()
+"""
+
+
+def test_ctrl_c_ends_the_job_and_clears_it_away(home, tmp_path):
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS)
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as python:
+        assert python.stdout.readline() == "begun\n"
+        python.send_signal(signal.SIGINT)
+        _, told = python.communicate(timeout=60)
+    assert (told.splitlines()[-1], jobs(home)) == ("KeyboardInterrupt", [])

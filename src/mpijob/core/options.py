@@ -31,6 +31,8 @@ ENVIRONMENT = f"{PREFIX}environment"
 SHARED_MEMORY = f"{PREFIX}shared-memory"
 #: "true" leaves it to Istio and Linkerd whether they put their proxies into the job's pods.
 SERVICE_MESH = f"{PREFIX}service-mesh"
+#: Set by the SDK: where the function that the job calls is, and where its ranks leave results.
+CALL = f"{PREFIX}call"
 
 _WORDS = {"true": True, "false": False}
 
@@ -47,6 +49,7 @@ ALL = {
     ENVIRONMENT: "Which of the launcher's variables ssh hands on to ranks: “all”, “none” or names.",
     SHARED_MEMORY: "“false” leaves /dev/shm as the container runtime makes it.",
     SERVICE_MESH: "“true” lets Istio and Linkerd put their proxies into the job's pods.",
+    CALL: "Set by mpijob.sdk: where the function is that the job calls, and its results.",
 }
 
 _SWITCH = ("true", "false")

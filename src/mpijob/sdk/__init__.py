@@ -8,6 +8,7 @@ if TYPE_CHECKING:
         JobError,
         JobFailed,
         NoResult,
+        NoSuchJob,
         NotShippable,
         RankFailed,
         RanksDisagree,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         Worker,
     )
     from mpijob.sdk.tasks import Task, task
+    from mpijob.sdk.where import Here
 
 #: What is to be had here, and from which module of this room; imported when it is asked for.
 _HOMES = {
@@ -31,12 +33,14 @@ _HOMES = {
         "JobError",
         "JobFailed",
         "NoResult",
+        "NoSuchJob",
         "NotShippable",
         "RankFailed",
         "RanksDisagree",
         "TimedOut",
     ),
     "tasks": ("Task", "task"),
+    "where": ("Here",),
     "task_config": (
         "CleanPodPolicy",
         "HorovodJob",
@@ -51,12 +55,14 @@ _HOMES = {
 
 __all__ = [
     "CleanPodPolicy",
+    "Here",
     "HorovodJob",
     "JobError",
     "JobFailed",
     "Launcher",
     "MPIJob",
     "NoResult",
+    "NoSuchJob",
     "NotShippable",
     "RankFailed",
     "RanksDisagree",

@@ -33,6 +33,10 @@ class RankFailed(JobError):
         return f"on rank {self.rank}, host {self.host}:\n\n{told}"
 
 
+class NoSuchJob(JobError, LookupError):
+    """There is no job of that name."""
+
+
 class JobFailed(JobError):
     """The job ended without the function having raised: the message says why, as far as known."""
 

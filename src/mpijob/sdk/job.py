@@ -16,6 +16,7 @@ from mpijob.sdk.task_config import (
     TaskConfig,
     Worker,
     gpu_count,
+    horovodrun,
     slot_count,
     worker_count,
 )
@@ -109,12 +110,11 @@ _CLEAN_POD_POLICIES = {
 
 
 def _launch_command(wanted: Wanted) -> list[str]:
-    """Return what the launcher runs: a rank for every slot, with the variables that are its own."""
-    exports = [word for name in wanted.environment for word in ("-x", name)]
-    ranks = str(rank_count(wanted))
+    """Return what the launcher runs: a rank for every slot."""
+    ranks = rank_count(wanted)
     if isinstance(wanted.config, HorovodJob):
-        return ["horovodrun", "-np", ranks, *wanted.program]
-    return ["mpirun", "-n", ranks, *exports, *wanted.program]
+        return [*horovodrun(wanted.config, ranks, slots(wanted)), *wanted.program]
+    return ["mpirun", "-n", str(ranks), *wanted.program]
 
 
 def _container(wanted: Wanted, role: Worker | Launcher, name: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def main(folder: Path) -> None:
     call = json.loads((folder / "call.json").read_text())
     sys.path[:1] = []
     sys.path += [path for path in call["path"] if path not in sys.path]
-    os.environ[INSIDE] = call["name"]
+    os.environ |= {**call["environment"], INSIDE: call["name"]}
     for name, text in call["source"].items():
         # Where the caller's file is not there, as in another container, tracebacks quote it.
         linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name

@@ -18,7 +18,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 import cloudpickle
-from msgspec import Struct
+from msgspec import Struct, field
 
 from mpijob.sdk import rank
 from mpijob.sdk.errors import (
@@ -29,6 +29,7 @@ from mpijob.sdk.errors import (
     RankFailed,
     RanksDisagree,
 )
+from mpijob.sdk.folder import Folder
 
 #: cloudpickle's list of modules that go by value is one for the whole process.
 _PICKLING = threading.Lock()
@@ -44,6 +45,7 @@ class Call(Struct, frozen=True):
         kwargs: Its arguments by name.
         ranks: How many ranks there are.
         all_ranks: Whether every rank's result is wanted; else that of rank 0 alone.
+        environment: Variables of every rank.
 
     """
 
@@ -53,6 +55,7 @@ class Call(Struct, frozen=True):
     kwargs: Mapping[str, Any]
     ranks: int
     all_ranks: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def pickled(call: Call) -> bytes:
@@ -77,7 +80,7 @@ def pickled(call: Call) -> bytes:
     return buffer.getvalue()
 
 
-def ship(call: Call, content: bytes, folder: Path, path: Sequence[str]) -> None:
+def ship(call: Call, content: bytes, folder: Folder, path: Sequence[str]) -> None:
     """Write what the ranks of a call read.
 
     Args:
@@ -94,10 +97,11 @@ def ship(call: Call, content: bytes, folder: Path, path: Sequence[str]) -> None:
         "python": list(sys.version_info[:2]),
         "path": list(path),
         "source": _source(call.function),
+        "environment": dict(call.environment),
     }
-    (folder / "call.json").write_text(json.dumps(told))
-    (folder / "call.pickle").write_bytes(content)
-    (folder / "rank.py").write_bytes(Path(rank.__file__).read_bytes())
+    folder.write("call.json", json.dumps(told).encode())
+    folder.write("call.pickle", content)
+    folder.write("rank.py", Path(rank.__file__).read_bytes())
 
 
 def import_path() -> list[str]:
@@ -105,13 +109,14 @@ def import_path() -> list[str]:
     return [str(Path(entry or ".").absolute()) for entry in sys.path]
 
 
-def failure(folder: Path) -> tuple[BaseException, JobError] | None:
+def failure(folder: Folder) -> tuple[BaseException, JobError] | None:
     """Return what the first rank that failed has raised, and what is to be said of it.
 
     None where no rank has said that it failed. Both are the same where the exception itself cannot
     be brought here.
     """
-    failures = [_read(path) for path in folder.glob("failed-*")]
+    names = [name for name in folder.names() if name.startswith("failed-")]
+    failures = [pickle.loads(folder.read(name)) for name in names]
     if not failures:
         return None
     first = min(failures, key=lambda one: (one["at"], one["rank"]))
@@ -127,7 +132,7 @@ def failure(folder: Path) -> tuple[BaseException, JobError] | None:
     return (raised, place) if isinstance(raised, BaseException) else (place, place)
 
 
-def results(call: Call, folder: Path) -> list[Any]:
+def results(folder: Folder) -> list[Any]:
     """Return what the ranks returned, in their order; of rank 0 alone where all are not wanted.
 
     Raises:
@@ -135,12 +140,14 @@ def results(call: Call, folder: Path) -> list[Any]:
         NotShippable: One cannot be unpickled here.
 
     """
-    paths = [folder / f"returned-{index}" for index in range(call.ranks)]
-    missing = [index for index, path in enumerate(paths) if not path.exists()]
+    call = json.loads(folder.read("call.json"))
+    there = set(folder.names())
+    names = [f"returned-{index}" for index in range(call["ranks"])]
+    missing = [index for index, name in enumerate(names) if name not in there]
     if missing:
-        raise NoResult(_without_result(missing, call.ranks))
-    wanted = paths if call.all_ranks else paths[:1]
-    return [_value(_read(path)) for path in wanted]
+        raise NoResult(_without_result(missing, call["ranks"]))
+    wanted = names if call["all"] else names[:1]
+    return [_value(pickle.loads(folder.read(name))) for name in wanted]
 
 
 # How it is done.
@@ -218,12 +225,6 @@ def _without_result(missing: Sequence[int], ranks: int) -> str:
         f"{which} ended with exit code 0 before the function had returned: does it call sys.exit "
         "or os._exit?"
     )
-
-
-def _read(path: Path) -> Any:
-    """Return what a rank left."""
-    with open(path, "rb") as file:
-        return pickle.load(file)
 
 
 def _value(outcome: Mapping[str, Any]) -> Any:

@@ -226,8 +226,24 @@ def get_command(config: TaskConfig, base: Sequence[str], entrypoint: str = ENTRY
     """
     ranks = worker_count(config) * slot_count(config)
     if isinstance(config, HorovodJob):
-        return [*_horovodrun(config, ranks), *base]
+        return [*horovodrun(config, ranks, slot_count(config)), *base]
     return [*_MPIRUN, "-np", str(ranks), "python", entrypoint, *base]
+
+
+def horovodrun(config: HorovodJob, ranks: int, slots: int) -> list[str]:
+    """Return the line of horovodrun, up to the program."""
+    words = {
+        "-np": ranks,
+        "--log-level": config.log_level,
+        "--network-interface": "eth0",
+        "--min-np": ranks,
+        "--max-np": ranks,
+        "--slots-per-host": slots,
+        "--host-discovery-script": config.discovery_script_path,
+        "--elastic-timeout": config.elastic_timeout,
+    }
+    line = ["horovodrun", *(str(word) for pair in words.items() for word in pair)]
+    return [*line, "--verbose"] if config.verbose else line
 
 
 def get_custom(config: TaskConfig) -> dict[str, Any]:
@@ -278,22 +294,6 @@ def _check(name: str, value: object, kinds: tuple[type, ...]) -> None:
         raise TypeError(f"Resources: {name}={value!r} is no quantity: it must be {told}")
     if isinstance(value, list | tuple) and len(value) != 2:
         raise ValueError(f"Resources: {name}={value!r} must be a request and a limit")
-
-
-def _horovodrun(config: HorovodJob, ranks: int) -> list[str]:
-    """Return the line of horovodrun, up to the program."""
-    words = {
-        "-np": ranks,
-        "--log-level": config.log_level,
-        "--network-interface": "eth0",
-        "--min-np": ranks,
-        "--max-np": ranks,
-        "--slots-per-host": slot_count(config),
-        "--host-discovery-script": config.discovery_script_path,
-        "--elastic-timeout": config.elastic_timeout,
-    }
-    line = ["horovodrun", *(str(word) for pair in words.items() for word in pair)]
-    return [*line, "--verbose"] if config.verbose else line
 
 
 def _replica(replica: Worker | Launcher, number: int | None) -> dict[str, Any]:

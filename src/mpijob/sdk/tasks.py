@@ -2,34 +2,23 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from math import ceil
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from msgspec import Struct, field
+from msgspec.structs import replace
 
-from mpijob.api.new_job import named_after
-from mpijob.sdk import task_config
-from mpijob.sdk.job import Wanted, rank_count
+from mpijob.sdk import task_config as flyte
+from mpijob.sdk.calling import Calling, Terms
 from mpijob.sdk.launcher_output import to_stdout
 from mpijob.sdk.rank import INSIDE
 from mpijob.sdk.task_config import Resources, TaskConfig
 from mpijob.sdk.waiting import waited
+from mpijob.sdk.where import Where
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class Terms(Struct, frozen=True):
-    """All that the decorator says of a task, but for its function."""
-
-    task_config: TaskConfig
-    requests: Resources | None = None
-    limits: Resources | None = None
-    retries: int = 0
-    timeout_s: int | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
-    container_image: str = ""
 
 
 class Task(Generic[P, R]):
@@ -40,6 +29,11 @@ class Task(Generic[P, R]):
         self.function = function
         self.terms = terms
         functools.update_wrapper(self, function)
+
+    @property
+    def task_config(self) -> TaskConfig:
+        """How many workers and slots."""
+        return self.terms.task_config
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what rank 0 returns.
@@ -52,37 +46,36 @@ class Task(Generic[P, R]):
         """
         if os.environ.get(INSIDE):
             return self.function(*args, **kwargs)
-        result: R = self._called(args, kwargs, all_ranks=False)[0]
+        result: R = waited(self.calling(args, kwargs).results)[0]
         return result
 
     def all_ranks(self, *args: P.args, **kwargs: P.kwargs) -> list[R]:
         """Return what the ranks return, in their order. Raises as a plain call does."""
-        return self._called(args, kwargs, all_ranks=True)
+        return waited(self.calling(args, kwargs, all_ranks=True).results)
 
-    def _called(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], *, all_ranks: bool
-    ) -> list[Any]:
-        from mpijob.sdk.local_call import LocalCall
-        from mpijob.sdk.shipping import Call
+    async def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what rank 0 returns, for code that runs a loop. Raises as a plain call does."""
+        result: R = (await self.calling(args, kwargs).results())[0]
+        return result
 
-        wanted = self._wanted()
-        call = Call(
-            wanted.name, self.function, args, kwargs, rank_count(wanted), all_ranks=all_ranks
-        )
-        return waited(LocalCall(call, wanted, to_stdout).results)
+    def on(self, where: Where) -> "Task[P, R]":
+        """Return the same task, to run elsewhere, or on another MPI: `Here(mpi="mpich")`."""
+        return Task(self.function, replace(self.terms, where=where))
 
-    def _wanted(self) -> Wanted:
-        terms = self.terms
-        return Wanted(
-            name=named_after([self.function.__name__]),
-            config=terms.task_config,
-            program=(),
-            requests=terms.requests,
-            limits=terms.limits,
-            image=terms.container_image,
-            environment={"PYTHONUNBUFFERED": "1", **terms.environment},
-            timeout_s=terms.timeout_s,
-        )
+    def calling(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], *, all_ranks: bool = False
+    ) -> Calling:
+        """Return a call of this task, which is not made yet."""
+        return Calling(self.function, self.terms, args, kwargs, to_stdout, all_ranks=all_ranks)
+
+    def get_command(self, entrypoint: str = flyte.ENTRYPOINT) -> list[str]:
+        """Return the arguments of the task's container on Flyte, as its plugin makes them."""
+        base = flyte.base_command(self.function.__module__, self.function.__name__)
+        return flyte.get_command(self.terms.task_config, base, entrypoint)
+
+    def get_custom(self) -> dict[str, Any]:
+        """Return the task's payload for Flyte's backend, as its plugin makes it."""
+        return flyte.get_custom(self.terms.task_config)
 
 
 def task(  # noqa: PLR0913  # Its parameters are those of Flyte's decorator.
@@ -93,7 +86,7 @@ def task(  # noqa: PLR0913  # Its parameters are those of Flyte's decorator.
     retries: int = 0,
     cache: bool = False,
     cache_version: str = "",
-    timeout: timedelta | int = 0,
+    timeout: timedelta | float = 0,
     environment: Mapping[str, str] | None = None,
     container_image: str | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -117,22 +110,23 @@ def task(  # noqa: PLR0913  # Its parameters are those of Flyte's decorator.
     _check(task_config, retries, cache=cache, cache_version=cache_version)
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     terms = Terms(
-        task_config,
-        requests,
-        limits,
-        retries,
-        int(seconds) or None,
-        dict(environment or {}),
-        container_image or "",
+        task_config=task_config,
+        requests=requests,
+        limits=limits,
+        retries=retries,
+        cache_version=cache_version if cache else "",
+        timeout_s=ceil(seconds) or None,
+        environment=dict(environment or {}),
+        container_image=container_image or "",
     )
     return lambda function: Task(function, terms)
 
 
 def _check(config: TaskConfig, retries: int, *, cache: bool, cache_version: str) -> None:
     """Raise ValueError for terms that cannot be met."""
-    task_config.check(config)
-    task_config.worker_count(config)
-    task_config.slot_count(config)
+    flyte.check(config)
+    flyte.worker_count(config)
+    flyte.slot_count(config)
     if retries < 0:
         raise ValueError(f"retries={retries}: a task cannot be tried less than once")
     if cache and not cache_version:

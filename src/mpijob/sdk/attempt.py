@@ -1,0 +1,201 @@
+"""One attempt at a call: a job that is made, stayed with, passed on, and cleared away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from mpijob.api import children, versions
+from mpijob.api.manifest import key_of
+from mpijob.core import names
+from mpijob.core.explain import Weight, explain
+from mpijob.core.job import Key, Manifest
+from mpijob.core.observed import PodView
+from mpijob.core.options import CALL
+from mpijob.core.plan import Kind
+from mpijob.core.status import ConditionType, JobStatus
+from mpijob.ports import ChangeType, Refused
+from mpijob.sdk import shipping
+from mpijob.sdk.errors import JobFailed, TimedOut
+from mpijob.sdk.folder import Folder
+from mpijob.sdk.job import Wanted, manifest
+from mpijob.sdk.launcher_output import LauncherOutput
+from mpijob.sdk.place import Place, Running
+from mpijob.sdk.shipping import Call
+
+#: How much of the launcher's output is told where a job failed without saying why, in bytes.
+_LAST_WORDS = 2000
+
+
+class Attempt(Struct, frozen=True):
+    """A function that is to be called by the ranks of one job.
+
+    Args:
+        place: Where.
+        call: The function, and what it is called with.
+        content: What `shipping.pickled` made of it.
+        wanted: The job that is to call it, but for its program.
+        write: Called with what ranks print, in a thread.
+
+    """
+
+    place: Place
+    call: Call
+    content: bytes
+    wanted: Wanted
+    write: Callable[[bytes], None]
+
+    async def results(self) -> list[Any]:
+        """Run the job to its end, and return the ranks' results.
+
+        Cancelled, the job is ended with all of its processes. A job that failed is kept, for
+        `mpijob why` and `mpijob logs`.
+
+        Raises:
+            JobError: The job failed, by no exception of the function's.
+            BaseException: What the function raised; its cause says where.
+
+        """
+        folder = await asyncio.to_thread(self.place.new_folder)
+        try:
+            running = await self._made(self.place.start, folder)
+            assert running.job is not None
+            return await self._followed(running, running.job, folder)
+        finally:
+            await asyncio.to_thread(folder.remove)
+
+    # How it is done.
+
+    async def _made(self, make: Callable[[Manifest], Any], folder: Folder) -> Any:
+        """Return what `make` makes of the job. Raises JobFailed where it is refused."""
+        await asyncio.to_thread(self._ship, folder)
+        job = manifest(replace(self.wanted, program=self.place.program(folder)))
+        job["metadata"]["annotations"] = {CALL: folder.place}
+        try:
+            return await make(self.place.fitted(job))
+        except Refused as refusal:
+            raise JobFailed(f"the job cannot be made: {refusal}") from None
+
+    def _ship(self, folder: Folder) -> None:
+        """Write into the folder what ranks read."""
+        for name, content in self.place.luggage().items():
+            folder.write(name, content)
+        shipping.ship(self.call, self.content, folder, self.place.import_path())
+
+    async def _followed(self, running: Running, job: Manifest, folder: Folder) -> list[Any]:
+        """Return the results of a job once it has ended; clear it away, unless it failed."""
+        key = Key(*key_of(job))
+        heard = _Ear(self.write)
+        output = LauncherOutput(self.place.logs, key.namespace, lambda: None, write=heard.hear)
+        try:
+            async with _passing_on(self.place, key, output):
+                await _to_the_end(running)
+        except asyncio.CancelledError:
+            await self.place.remove(job)
+            raise
+        if running.job is None:
+            raise JobFailed(f"job {key.name} was deleted while it ran")
+        status = versions.decode(running.job).status
+        if not status.is_true(ConditionType.SUCCEEDED):
+            await self._raise(status, key, folder, heard.last)
+        try:
+            return await asyncio.to_thread(shipping.results, folder)
+        finally:
+            await self.place.remove(job)
+
+    async def _raise(self, status: JobStatus, key: Key, folder: Folder, words: bytes) -> None:
+        """Raise what made a job fail."""
+        raised = await asyncio.to_thread(shipping.failure, folder)
+        if raised is None:
+            raise await failed(self.place, key, status, words)
+        what, place = raised
+        raise what from (None if place is what else place)
+
+
+class _Ear:
+    """Passes output on, and remembers the end of it."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self.last = b""
+
+    def hear(self, piece: bytes) -> None:
+        """Pass on what was written."""
+        self.last = (self.last + piece)[-_LAST_WORDS:]
+        self._write(piece)
+
+
+async def failed(place: Place, key: Key, status: JobStatus, words: bytes) -> JobFailed:
+    """Return what is to be said of a job that failed without a rank having said why.
+
+    Args:
+        place: Where it ran.
+        key: Which it was.
+        status: How it ended.
+        words: What its launcher wrote last.
+
+    """
+    ended = status.condition(ConditionType.FAILED) or status.condition(ConditionType.INVALID)
+    reason = ended.reason if ended else "not finished"
+    if reason == "DeadlineExceeded":
+        return TimedOut(f"job {key.name} took longer than it may, and was ended")
+    seen = await place.observed(key)
+    facts = () if seen is None else explain(seen)
+    causes = [f"{one.subject} {one.what}" for one in facts if one.weight is Weight.CAUSE]
+    advice = [f"→ {one.advice}" for one in facts if one.advice]
+    last = words.decode(errors="replace").strip()
+    said = [*causes, *advice, *([f"it wrote last:\n{last}"] if last else [])]
+    told = "".join(f"\n  {line}" for line in dict.fromkeys(said))
+    return JobFailed(
+        f"job {key.name} failed ({reason}){told}\n  `mpijob why {key.name}` tells more"
+    )
+
+
+async def _to_the_end(running: Running) -> None:
+    """Return when a job has ended; where this is cancelled, end it first."""
+    ending = asyncio.create_task(running.run())
+    try:
+        await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        running.interrupt("Interrupted", "the call was cancelled, and the job with it")
+        await ending
+        raise
+
+
+@asynccontextmanager
+async def _passing_on(place: Place, key: Key, output: LauncherOutput) -> AsyncIterator[None]:
+    """Pass on what the job's launcher writes; on leaving, what is left of it."""
+    looking = asyncio.create_task(_look(place, key, output))
+    writing = asyncio.create_task(output.run())
+    try:
+        yield
+        output.see(launcher_pods(await place.listed(Kind.POD, key), key))
+        output.close()
+        await writing
+    finally:
+        for task in (looking, writing):
+            task.cancel()
+        await asyncio.gather(looking, writing, return_exceptions=True)
+
+
+async def _look(place: Place, key: Key, output: LauncherOutput) -> None:
+    """Tell of the job's launcher pods whenever one has changed."""
+    async with aclosing(place.changes(Kind.POD, key)) as changes:
+        async for change in changes:
+            if change.type is not ChangeType.SYNCED and not isinstance(change.manifest, bytes):
+                output.see(launcher_pods([change.manifest], key))
+
+
+def launcher_pods(pods: list[Manifest], key: Key) -> list[PodView]:
+    """Return the views of those pods that are a job's launcher's."""
+    launcher = key.namespace, Kind.JOB.value, names.launcher(key.name)
+    seen = (children.seen(Kind.POD, pod) for pod in pods)
+    return [
+        one.view
+        for one in seen
+        if (one.key.namespace, one.owner_kind, one.owner_name) == launcher
+        and isinstance(one.view, PodView)
+    ]
