@@ -158,6 +158,45 @@ def test_why_names_what_was_left_in_the_template(mpijob):
     )
 
 
-@pytest.mark.parametrize("example", ["pi", "train", "debian"])
+@pytest.mark.parametrize("example", ["pi", "train", "debian", "python"])
 def test_an_example_has_a_readme(example):
     assert (EXAMPLES / example / "README.md").exists()
+
+
+def _python(folder, name):
+    """Return what one of the examples in Python prints."""
+    done = subprocess.run(
+        [sys.executable, f"{name}.py"],
+        cwd=folder / "examples" / "python",
+        env={**os.environ, "MPIJOB_HOME": str(folder / "home"), "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_function_adds_up_what_its_ranks_bring(folder):
+    *brought, told = _python(folder, "allreduce")
+    ranks = [f"rank {rank} of 4 brings {10 + rank}" for rank in range(4)]
+    assert (sorted(_said("\n".join(brought))), told) == (ranks, "the sum is 46")
+
+
+def test_a_function_learns_on_two_ranks_what_its_caller_tests(folder):
+    _, accuracy = _result(_python(folder, "train")[-1])
+    assert accuracy > 0.9
+
+
+def test_a_sweep_finds_the_best_of_its_jobs(folder):
+    assert _python(folder, "sweep")[-1] == "the best rate is 0.5"
+
+
+def test_a_sweep_that_was_kept_runs_no_job(folder):
+    first = _python(folder, "sweep")
+    shutil.rmtree(folder / "home" / "jobs")
+    assert (_python(folder, "sweep"), (folder / "home" / "jobs" / "default").exists()) == (
+        first,
+        False,
+    )

@@ -33,7 +33,7 @@ def test_the_locks_hold_all_that_the_project_asks_for(root):
     missing = {
         "runtime.lock": runtime - _pins("runtime.lock").keys(),
         "dev.lock": runtime.union(
-            *(_names(extras[name]) for name in ("local", "examples", "s3"))
+            *(_names(extras[name]) for name in ("local", "examples", "s3", "storage"))
         ).union(_names(asked["dependency-groups"]["dev"]))
         - _pins("dev.lock").keys(),
         "sidecar.lock": runtime.union(_names(extras["s3"])) - _pins("sidecar.lock").keys(),

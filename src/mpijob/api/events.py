@@ -1,5 +1,6 @@
 """Announcements as Kubernetes Events (core/v1)."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import blake2b
 
@@ -48,6 +49,9 @@ def event(job: Identity, told: Announce, now: datetime) -> Manifest:
     }
 
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
 class EventView(Struct, frozen=True):
     """An Event as a reader sees it: about which object, what, and when it was told last."""
 
@@ -83,3 +87,14 @@ def notice(manifest: Manifest) -> Notice:
     seen = view(manifest)
     uid = (manifest.get("involvedObject") or {}).get("uid") or ""
     return Notice(seen.kind, seen.name, uid, seen.reason, seen.message, seen.at)
+
+
+def in_order(events: Iterable[EventView]) -> list[EventView]:
+    """Return events from the oldest to the newest; those of one second keep their order."""
+    return sorted(events, key=lambda event: event.at or _LONG_AGO)
+
+
+def concerns(event: EventView, namespace: str, job: str) -> bool:
+    """Say whether an event is about a job or about an object that is named after it."""
+    named = event.name == job or event.name.startswith((f"{job}-launcher", f"{job}-worker-"))
+    return event.namespace == namespace and named

@@ -7,11 +7,11 @@ import click
 
 from mpijob.api import events as wire
 from mpijob.api import versions
+from mpijob.api.events import concerns
 from mpijob.api.manifest import key_of
 from mpijob.cli import exits
 from mpijob.cli.options import names_argument, namespace_option
 from mpijob.cli.render.description import Subject, description
-from mpijob.cli.render.events import concerns
 from mpijob.cli.surroundings import around
 from mpijob.cli.world import Scope, World, within
 from mpijob.core.explain import explain

@@ -44,7 +44,7 @@ class Telling(Struct, frozen=True):
     def wants(self, event: EventView) -> bool:
         """Say whether an event is to be printed."""
         if self.names:
-            return any(events.concerns(event, self.namespace, name) for name in self.names)
+            return any(wire.concerns(event, self.namespace, name) for name in self.names)
         return self.namespace in ("", event.namespace)
 
     async def once(self, world: World) -> int:
@@ -56,7 +56,7 @@ class Telling(Struct, frozen=True):
         if self.output in ("json", "yaml"):
             click.echo(written(as_list(found), self.output), nl=False)
             return exits.OK
-        rows = [events.row(e, world.now()) for e in events.in_order(map(wire.view, found))]
+        rows = [events.row(e, world.now()) for e in wire.in_order(map(wire.view, found))]
         if not rows:
             click.echo("No events.", err=True)
         click.echo(table(self.columns, rows, colour=self.colour), nl=False)

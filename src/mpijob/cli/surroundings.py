@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 
 from mpijob.api import events
+from mpijob.api.events import concerns
 from mpijob.api.manifest import key_of, labels_of
-from mpijob.cli.render.events import concerns
 from mpijob.cli.world import Scope, World
 from mpijob.core.circumstances import NOTHING_KNOWN, Circumstances
 from mpijob.core.explain import questions

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mpijob.sdk.client import AsyncClient, Client
     from mpijob.sdk.errors import (
         JobError,
         JobFailed,
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
         RanksDisagree,
         TimedOut,
     )
+    from mpijob.sdk.state import JobState
     from mpijob.sdk.task_config import (
         CleanPodPolicy,
         HorovodJob,
@@ -25,10 +27,11 @@ if TYPE_CHECKING:
         Worker,
     )
     from mpijob.sdk.tasks import Task, task
-    from mpijob.sdk.where import Here
+    from mpijob.sdk.where import Cluster, Here
 
 #: What is to be had here, and from which module of this room; imported when it is asked for.
 _HOMES = {
+    "client": ("AsyncClient", "Client"),
     "errors": (
         "JobError",
         "JobFailed",
@@ -39,8 +42,9 @@ _HOMES = {
         "RanksDisagree",
         "TimedOut",
     ),
+    "state": ("JobState",),
     "tasks": ("Task", "task"),
-    "where": ("Here",),
+    "where": ("Cluster", "Here"),
     "task_config": (
         "CleanPodPolicy",
         "HorovodJob",
@@ -54,11 +58,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncClient",
     "CleanPodPolicy",
+    "Client",
+    "Cluster",
     "Here",
     "HorovodJob",
     "JobError",
     "JobFailed",
+    "JobState",
     "Launcher",
     "MPIJob",
     "NoResult",

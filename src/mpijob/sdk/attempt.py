@@ -67,11 +67,22 @@ class Attempt(Struct, frozen=True):
         finally:
             await asyncio.to_thread(folder.remove)
 
+    async def submitted(self) -> Manifest:
+        """Make a job that runs by itself, and return it; its folder stays until it is deleted."""
+        folder = await asyncio.to_thread(self.place.new_folder)
+        try:
+            made: Manifest = await self._made(self.place.detach, folder)
+        except BaseException:
+            await asyncio.to_thread(folder.remove)
+            raise
+        return made
+
     # How it is done.
 
     async def _made(self, make: Callable[[Manifest], Any], folder: Folder) -> Any:
         """Return what `make` makes of the job. Raises JobFailed where it is refused."""
-        await asyncio.to_thread(self._ship, folder)
+        around = self.place.surroundings()
+        await asyncio.to_thread(shipping.ship, self.call, self.content, folder, around)
         job = manifest(replace(self.wanted, program=self.place.program(folder)))
         job["metadata"]["annotations"] = {CALL: folder.place}
         try:
@@ -79,20 +90,14 @@ class Attempt(Struct, frozen=True):
         except Refused as refusal:
             raise JobFailed(f"the job cannot be made: {refusal}") from None
 
-    def _ship(self, folder: Folder) -> None:
-        """Write into the folder what ranks read."""
-        for name, content in self.place.luggage().items():
-            folder.write(name, content)
-        shipping.ship(self.call, self.content, folder, self.place.import_path())
-
     async def _followed(self, running: Running, job: Manifest, folder: Folder) -> list[Any]:
         """Return the results of a job once it has ended; clear it away, unless it failed."""
         key = Key(*key_of(job))
         heard = _Ear(self.write)
         output = LauncherOutput(self.place.logs, key.namespace, lambda: None, write=heard.hear)
         try:
-            async with _passing_on(self.place, key, output):
-                await _to_the_end(running)
+            async with passing_on(self.place, key, output):
+                await to_the_end(running)
         except asyncio.CancelledError:
             await self.place.remove(job)
             raise
@@ -154,7 +159,7 @@ async def failed(place: Place, key: Key, status: JobStatus, words: bytes) -> Job
     )
 
 
-async def _to_the_end(running: Running) -> None:
+async def to_the_end(running: Running) -> None:
     """Return when a job has ended; where this is cancelled, end it first."""
     ending = asyncio.create_task(running.run())
     try:
@@ -166,7 +171,7 @@ async def _to_the_end(running: Running) -> None:
 
 
 @asynccontextmanager
-async def _passing_on(place: Place, key: Key, output: LauncherOutput) -> AsyncIterator[None]:
+async def passing_on(place: Place, key: Key, output: LauncherOutput) -> AsyncIterator[None]:
     """Pass on what the job's launcher writes; on leaving, what is left of it."""
     looking = asyncio.create_task(_look(place, key, output))
     writing = asyncio.create_task(output.run())

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mpijob.api.new_job import named_after
+from mpijob.core.job import Manifest
 from mpijob.local.home import home_path
 from mpijob.sdk import shipping
 from mpijob.sdk.attempt import Attempt
@@ -20,7 +21,7 @@ from mpijob.sdk.kept import fingerprint, kept
 from mpijob.sdk.place import Place, opened
 from mpijob.sdk.shipping import Call
 from mpijob.sdk.task_config import Resources, TaskConfig
-from mpijob.sdk.where import Here, Where
+from mpijob.sdk.where import Where, meant
 
 
 class Terms(Struct, frozen=True):
@@ -35,7 +36,9 @@ class Terms(Struct, frozen=True):
         timeout_s: How long an attempt may take, None for as long as it takes.
         environment: Variables of every rank.
         container_image: The image of launcher and workers on a cluster.
-        where: Where it runs; None is here.
+        packages: What pip installs before the function is called.
+        as_source: Whether the function goes as its text, not as what was compiled of it.
+        where: Where it runs; None asks the environment when it is called.
 
     """
 
@@ -47,6 +50,8 @@ class Terms(Struct, frozen=True):
     timeout_s: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     container_image: str = ""
+    packages: Sequence[str] = ()
+    as_source: bool = False
     where: Where | None = None
 
 
@@ -74,12 +79,16 @@ class Calling(Struct, frozen=True):
         found: list[Any] = await kept(folder, self._fingerprint(), self._tried)
         return found
 
+    async def submitted(self, place: Place) -> Manifest:
+        """Make the job of one attempt, which runs by itself, and return it."""
+        return await self._attempt(place, self._pickled(), 0).submitted()
+
     # How it is done.
 
     async def _tried(self) -> list[Any]:
         """Return the results of the first attempt that succeeds."""
         content = self._pickled()
-        async with opened(self.terms.where or Here()) as place:
+        async with opened(self.terms.where or meant()) as place:
             place.warm()
             for number in range(self.terms.retries):
                 try:
@@ -116,6 +125,8 @@ class Calling(Struct, frozen=True):
             self.kwargs,
             rank_count(wanted),
             all_ranks=self.all_ranks,
+            packages=self.terms.packages,
+            as_source=self.terms.as_source,
         )
 
     def _wanted(self) -> Wanted:

@@ -3,8 +3,9 @@
 import os
 import shutil
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 
 class Folder(Protocol):
@@ -17,8 +18,8 @@ class Folder(Protocol):
         """Write a file, whole or not at all."""
         ...
 
-    def read(self, name: str) -> bytes:
-        """Return a file's content. Raises FileNotFoundError."""
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Open a file for reading. Raises FileNotFoundError."""
         ...
 
     def names(self) -> list[str]:
@@ -46,9 +47,9 @@ class PathFolder:
         new.write_bytes(content)
         new.rename(path)
 
-    def read(self, name: str) -> bytes:
-        """Return a file's content. Raises FileNotFoundError."""
-        return (self.path / name).read_bytes()
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Open a file for reading. Raises FileNotFoundError."""
+        return (self.path / name).open("rb")
 
     def names(self) -> list[str]:
         """Return the names of the files, none where the folder is gone."""

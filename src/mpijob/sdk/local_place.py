@@ -21,6 +21,7 @@ from mpijob.sdk import shipping
 from mpijob.sdk.errors import JobError
 from mpijob.sdk.folder import Folder, PathFolder, new_folder
 from mpijob.sdk.place import Place
+from mpijob.sdk.shipping import Surroundings
 from mpijob.sdk.where import Here
 
 
@@ -78,9 +79,10 @@ class LocalPlace(Place):
         """Return what each rank runs: this very Python."""
         return sys.executable, "-u", f"{folder.place}/rank.py", folder.place
 
-    def import_path(self) -> list[str]:
+    def surroundings(self) -> Surroundings:
         """Return where this process finds its modules: ranks find them there too."""
-        return shipping.import_path()
+        packages = str(self._local.home.path / "packages")
+        return Surroundings(path=shipping.import_path(), packages_folder=packages)
 
 
 @asynccontextmanager

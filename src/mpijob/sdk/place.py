@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import ClassVar, Protocol
 
@@ -14,7 +14,8 @@ from mpijob.engine.cache import Cache
 from mpijob.ports import Change, ChangeType, Logs, NotFound, Objects
 from mpijob.sdk.errors import NoSuchJob
 from mpijob.sdk.folder import Folder
-from mpijob.sdk.where import Where
+from mpijob.sdk.shipping import Surroundings
+from mpijob.sdk.where import Here, Where
 
 
 class Running(Protocol):
@@ -76,12 +77,8 @@ class Place(ABC):
         """Return what each rank of a call runs."""
 
     @abstractmethod
-    def import_path(self) -> list[str]:
-        """Return where ranks look for modules besides their own places."""
-
-    def luggage(self) -> Mapping[str, bytes]:
-        """Return what else goes into a call's folder, by its names there."""
-        return {}
+    def surroundings(self) -> Surroundings:
+        """Return what ranks find where they run."""
 
     def warm(self) -> None:  # noqa: B027  # Most have nothing to begin.
         """Begin what can be begun before a job is made."""
@@ -124,8 +121,14 @@ class Place(ABC):
 
 @asynccontextmanager
 async def opened(where: Where) -> AsyncIterator[Place]:
-    """Open the place where jobs are to run. Raises JobError where that cannot be."""
-    from mpijob.sdk.local_place import opened as opened_here
+    """Open a machine or a cluster. Raises JobError where that cannot be."""
+    if isinstance(where, Here):
+        from mpijob.sdk.local_place import opened as opened_here
 
-    async with opened_here(where) as place:
-        yield place
+        async with opened_here(where) as place:
+            yield place
+    else:
+        from mpijob.sdk.cluster_place import opened as opened_cluster
+
+        async with opened_cluster(where) as place:
+            yield place

@@ -4,13 +4,16 @@ The function goes with its closure, and with what its own module has in it that 
 everything else by its name, to be imported where the ranks run.
 """
 
+import ast
 import functools
+import inspect
 import io
 import json
 import linecache
 import pickle
 import sys
 import sysconfig
+import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,13 +42,15 @@ class Call(Struct, frozen=True):
     """A function and its arguments, to be called on every rank.
 
     Args:
-        name: The job's name, as far as it is known: its prefix.
+        name: What the call is known by: its job's name begins so.
         function: What is called.
         args: Its arguments.
         kwargs: Its arguments by name.
         ranks: How many ranks there are.
         all_ranks: Whether every rank's result is wanted; else that of rank 0 alone.
         environment: Variables of every rank.
+        packages: What pip installs for the ranks.
+        as_source: Whether the function goes as its text.
 
     """
 
@@ -56,6 +61,23 @@ class Call(Struct, frozen=True):
     ranks: int
     all_ranks: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    packages: Sequence[str] = ()
+    as_source: bool = False
+
+
+class Surroundings(Struct, frozen=True):
+    """What ranks find where they run.
+
+    Args:
+        path: Where they look for modules, besides their own places.
+        luggage: Further files, by their names in the call's folder: modules.
+        packages_folder: Where packages are installed, "" for a folder of each host's own.
+
+    """
+
+    path: Sequence[str] = ()
+    luggage: Mapping[str, bytes] = field(default_factory=dict)
+    packages_folder: str = ""
 
 
 def pickled(call: Call) -> bytes:
@@ -65,13 +87,17 @@ def pickled(call: Call) -> bytes:
         NotShippable: Something of it belongs to this process; the message names it.
 
     """
+    if call.as_source:
+        _text(call.function)
+    # Its text goes beside.
+    function = None if call.as_source else call.function
     buffer = io.BytesIO()
-    own = _own_module(call.function)
+    own = None if function is None else _own_module(function)
     with _PICKLING:
         if own is not None:
             cloudpickle.register_pickle_by_value(own)
         try:
-            _Pickler(buffer).dump((call.function, tuple(call.args), dict(call.kwargs)))
+            _Pickler(buffer).dump((function, tuple(call.args), dict(call.kwargs)))
         except Exception as unfit:
             raise NotShippable(_unfit(call, unfit)) from unfit
         finally:
@@ -80,14 +106,14 @@ def pickled(call: Call) -> bytes:
     return buffer.getvalue()
 
 
-def ship(call: Call, content: bytes, folder: Folder, path: Sequence[str]) -> None:
+def ship(call: Call, content: bytes, folder: Folder, around: Surroundings) -> None:
     """Write what the ranks of a call read.
 
     Args:
         call: The call.
         content: What `pickled` made of it.
         folder: Where to; ranks leave their outcomes there too.
-        path: Where ranks look for modules, besides their own places.
+        around: What they find where they run.
 
     """
     told = {
@@ -95,10 +121,16 @@ def ship(call: Call, content: bytes, folder: Folder, path: Sequence[str]) -> Non
         "ranks": call.ranks,
         "all": call.all_ranks,
         "python": list(sys.version_info[:2]),
-        "path": list(path),
+        "path": list(around.path),
+        "luggage": list(around.luggage),
+        "packages": list(call.packages),
+        "packages_folder": around.packages_folder,
         "source": _source(call.function),
+        "text": _text(call.function) if call.as_source else None,
         "environment": dict(call.environment),
     }
+    for name, luggage in around.luggage.items():
+        folder.write(name, luggage)
     folder.write("call.json", json.dumps(told).encode())
     folder.write("call.pickle", content)
     folder.write("rank.py", Path(rank.__file__).read_bytes())
@@ -116,7 +148,7 @@ def failure(folder: Folder) -> tuple[BaseException, JobError] | None:
     be brought here.
     """
     names = [name for name in folder.names() if name.startswith("failed-")]
-    failures = [pickle.loads(folder.read(name)) for name in names]
+    failures = [_read(folder, name) for name in names]
     if not failures:
         return None
     first = min(failures, key=lambda one: (one["at"], one["rank"]))
@@ -140,14 +172,15 @@ def results(folder: Folder) -> list[Any]:
         NotShippable: One cannot be unpickled here.
 
     """
-    call = json.loads(folder.read("call.json"))
+    with folder.open("call.json") as file:
+        call = json.load(file)
     there = set(folder.names())
     names = [f"returned-{index}" for index in range(call["ranks"])]
     missing = [index for index, name in enumerate(names) if name not in there]
     if missing:
         raise NoResult(_without_result(missing, call["ranks"]))
     wanted = names if call["all"] else names[:1]
-    return [_value(pickle.loads(folder.read(name))) for name in wanted]
+    return [_value(folder, name) for name in wanted]
 
 
 # How it is done.
@@ -227,11 +260,38 @@ def _without_result(missing: Sequence[int], ranks: int) -> str:
     )
 
 
-def _value(outcome: Mapping[str, Any]) -> Any:
+def _text(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return a function's text without its decorators, and where it stands. Raises NotShippable."""
+    name = getattr(function, "__qualname__", repr(function))
     try:
-        return pickle.loads(outcome["value"])
+        lines, first = inspect.getsourcelines(function)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError) as lost:
+        raise NotShippable(f"the source of {name} is not to be had: {lost}") from lost
+    found = tree.body[0]
+    if not isinstance(found, ast.FunctionDef):
+        raise NotShippable(f"the source of {name} is no function's: use def")
+    text = textwrap.dedent("".join(lines[found.lineno - 1 : found.end_lineno]))
+    return {
+        "name": found.name,
+        "text": text,
+        "file": inspect.getsourcefile(function) or "<source>",
+        "line": first + found.lineno - 1,
+    }
+
+
+def _read(folder: Folder, name: str) -> Any:
+    """Return what a rank left."""
+    with folder.open(name) as file:
+        return pickle.load(file)
+
+
+def _value(folder: Folder, name: str) -> Any:
+    """Return what a rank returned. Raises NotShippable where it cannot be unpickled."""
+    try:
+        return _read(folder, name)
     except Exception as unfit:
         raise NotShippable(
-            f"what rank {outcome['rank']} returned cannot be unpickled here: "
+            f"what rank {name.partition('-')[2]} returned cannot be unpickled here: "
             f"{type(unfit).__name__}: {unfit}; return what it is made of"
         ) from unfit

@@ -59,7 +59,7 @@ class Task(Generic[P, R]):
         return result
 
     def on(self, where: Where) -> "Task[P, R]":
-        """Return the same task, to run elsewhere, or on another MPI: `Here(mpi="mpich")`."""
+        """Return the same task, to run elsewhere: on a `Cluster(…)`, or `Here(mpi="mpich")`."""
         return Task(self.function, replace(self.terms, where=where))
 
     def calling(
@@ -89,6 +89,9 @@ def task(  # noqa: PLR0913  # Its parameters are those of Flyte's decorator.
     timeout: timedelta | float = 0,
     environment: Mapping[str, str] | None = None,
     container_image: str | None = None,
+    packages_to_install: Sequence[str] = (),
+    as_source: bool = False,
+    where: Where | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Return the decorator that makes a function a task.
 
@@ -102,6 +105,10 @@ def task(  # noqa: PLR0913  # Its parameters are those of Flyte's decorator.
         timeout: How long one attempt may take, in seconds; 0 for as long as it takes.
         environment: Variables of every rank.
         container_image: On a cluster, the image that launcher and workers run.
+        packages_to_install: What pip installs for the ranks before the function is called.
+        as_source: Whether the function goes as its own text, which any Python can compile; it then
+            has nothing from around it, and imports what it needs.
+        where: Where it runs: `Here()`, or on a `Cluster(…)`; else $MPIJOB_CLUSTER says so.
 
     Raises:
         ValueError: The terms contradict each other, or are not enough.
@@ -118,6 +125,9 @@ def task(  # noqa: PLR0913  # Its parameters are those of Flyte's decorator.
         timeout_s=ceil(seconds) or None,
         environment=dict(environment or {}),
         container_image=container_image or "",
+        packages=tuple(packages_to_install),
+        as_source=as_source,
+        where=where,
     )
     return lambda function: Task(function, terms)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from mpijob.api.events import EventView
-from mpijob.cli.render.events import concerns, in_order, row
+from mpijob.api.events import EventView, concerns, in_order
+from mpijob.cli.render.events import row
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TOLD = EventView("ns", "MPIJob", "pi", "MPIJobCreated", "pi is created", at=NOON)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from mpijob.api.events import EventView
+from mpijob.api.events import EventView, in_order
 from mpijob.cli.render import events, facts, jobs
 from mpijob.cli.render.age import age, between, moment
 from mpijob.cli.render.table import table
@@ -114,7 +114,7 @@ def _conditions(subject: Subject, now: datetime) -> list[dict[str, str]]:
 
 
 def _events(subject: Subject, now: datetime) -> list[dict[str, str]]:
-    return [events.row(event, now) for event in events.in_order(subject.events)]
+    return [events.row(event, now) for event in in_order(subject.events)]
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:

@@ -1,0 +1,258 @@
+"""A cluster, as a place where jobs run: an operator there acts on them."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cloudpickle
+import msgspec
+
+from mpijob.api import versions
+from mpijob.api.manifest import images_of, key_of, ref_of, renamed, uid_of
+from mpijob.core import names
+from mpijob.core.job import Key, Manifest
+from mpijob.core.plan import Kind
+from mpijob.core.status import ConditionType
+from mpijob.core.version import Version
+from mpijob.kube.client import Client
+from mpijob.kube.config import connection
+from mpijob.kube.discovery import newest_served
+from mpijob.kube.entries import ConfigError
+from mpijob.kube.logs import KubeLogs
+from mpijob.kube.objects import KubeObjects
+from mpijob.kube.resources import Paths
+from mpijob.ports import Change, ChangeType, Forbidden, Unknown, Unreachable, Unserved
+from mpijob.sdk.errors import JobError, JobFailed
+from mpijob.sdk.folder import Folder, PathFolder, new_folder
+from mpijob.sdk.place import Place
+from mpijob.sdk.shipping import Surroundings
+from mpijob.sdk.where import STORAGE_VARIABLE, Cluster
+
+#: Where pods see the volume that calls are kept on.
+_MOUNT = "/mpijob-calls"
+_VOLUME = "mpijob-calls"
+#: What a rank of a call in an object store runs: the program is there too.
+_FETCHED = (
+    "import fsspec, sys; at = sys.argv[1]; "
+    "exec(compile(fsspec.open(at + '/rank.py').open().read(), at + '/rank.py', 'exec'))"
+)
+
+
+class ClusterPlace(Place):
+    """What one user may see and do on a cluster."""
+
+    kinds = (Kind.JOB, Kind.POD)
+
+    def __init__(self, client: Client, version: Version, where: Cluster, namespace: str) -> None:
+        """Jobs are asked for in that `version`."""
+        self._client = client
+        self._version = version
+        self._where = where
+        self.namespace = namespace
+        self.objects = KubeObjects(client, Paths(version=version))
+        self.logs = KubeLogs(client)
+
+    async def changes(self, kind: Kind, key: Key | None = None) -> AsyncGenerator[Change, None]:
+        """Yield all there is of a kind in that scope, then SYNCED, then every change."""
+        namespace = key.namespace if key else self.namespace
+        paths = Paths(namespace=namespace, version=self._version)
+        selectors = {Kind.POD: f"{names.JOB_NAME_LABEL}={key.name}"} if key else {}
+        only = {Kind.MPI_JOB: key.name, Kind.JOB: names.launcher(key.name)} if key else {}
+        objects = KubeObjects(self._client, paths, selectors, names=only, is_patient=False)
+        about = {"apiVersion": paths.api_version(kind), "kind": kind.value}
+        async for change in objects.watch(kind):
+            told = change.manifest
+            if isinstance(told, bytes):
+                told = msgspec.json.decode(told, type=dict[str, Any])
+            # Lists leave out what kind their items are.
+            yield Change(change.type, {**about, **told} if told else told)
+
+    async def start(self, job: Manifest) -> "ClusterRun":
+        """Make a job, and return what watches it."""
+        return ClusterRun(self, await self.detach(job))
+
+    async def detach(self, job: Manifest) -> Manifest:
+        """Make a job, and return it."""
+        if not images_of(job):
+            raise JobFailed(
+                "on a cluster a job needs an image that has its program and MPI: "
+                "@task(…, container_image=…)"
+            )
+        if not key_of(job)[0]:
+            job = renamed(job, namespace=self.namespace)
+        stored = await self.objects.create(job)
+        if isinstance(stored, bytes):
+            return msgspec.json.decode(stored, type=dict[str, Any])
+        return stored
+
+    async def remove(self, job: Manifest) -> None:
+        """Delete a job with all that was kept of it."""
+        await self.objects.delete(ref_of(job), uid=uid_of(job))
+
+    def new_folder(self) -> Folder:
+        """Make a folder for a call where ranks can reach it too. Raises JobError."""
+        storage = self._where.storage
+        if not storage:
+            raise JobError(
+                "functions and results need a place that this machine and the cluster's pods "
+                f"both reach: Cluster(storage=…), or ${STORAGE_VARIABLE}"
+            )
+        if "://" in storage:
+            return _Stored(f"{storage.rstrip('/')}/{secrets.token_hex(8)}")
+        if not self._where.volume:
+            raise JobError(
+                f"pods do not know the folder {storage}: say which volume it is, "
+                'as in Cluster(volume={"persistentVolumeClaim": {"claimName": …}})'
+            )
+        folder = new_folder(Path(storage), seen_as=_MOUNT)
+        # Ranks may be another user.
+        folder.path.chmod(0o777)
+        return folder
+
+    def folder(self, place: str) -> Folder:
+        """Return the folder that ranks know by that path or URL."""
+        if "://" in place:
+            return _Stored(place)
+        return PathFolder(Path(self._where.storage) / Path(place).name, place)
+
+    def program(self, folder: Folder) -> tuple[str, ...]:
+        """Return what each rank runs: the Python of the image."""
+        if "://" in folder.place:
+            return "python3", "-u", "-c", _FETCHED, folder.place
+        return "python3", "-u", f"{folder.place}/rank.py", folder.place
+
+    def surroundings(self) -> Surroundings:
+        """Return cloudpickle, which images need not have; what is here is not there."""
+        package = Path(cloudpickle.__file__).parent
+        files = package.glob("*.py")
+        return Surroundings(luggage={f"cloudpickle/{at.name}": at.read_bytes() for at in files})
+
+    def fitted(self, job: Manifest) -> Manifest:
+        """Return a call's job with the volume and the Secret that its ranks need."""
+        where = self._where
+        changed: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(job))
+        for role in changed["spec"]["mpiReplicaSpecs"].values():
+            pod = role["template"]["spec"]
+            for container in pod["containers"]:
+                if where.volume:
+                    mount = {"name": _VOLUME, "mountPath": _MOUNT}
+                    container.setdefault("volumeMounts", []).append(mount)
+                if where.secret:
+                    source = {"secretRef": {"name": where.secret}}
+                    container.setdefault("envFrom", []).append(source)
+            if where.volume:
+                pod.setdefault("volumes", []).append({"name": _VOLUME, **where.volume})
+        return changed
+
+
+class ClusterRun:
+    """A job on a cluster that somebody stays with: who gives up has it deleted."""
+
+    def __init__(self, place: ClusterPlace, job: Manifest) -> None:
+        self._place = place
+        self.job: Manifest | None = job
+        self._made = job
+        self._given_up = asyncio.Event()
+
+    def interrupt(self, reason: str, message: str) -> None:  # noqa: ARG002  # It is deleted.
+        """Have the job deleted."""
+        self._given_up.set()
+
+    async def run(self) -> None:
+        """Return once the job has ended, or is no longer there."""
+        ending = asyncio.create_task(self._until_end())
+        giving_up = asyncio.create_task(self._given_up.wait())
+        try:
+            await asyncio.wait({ending, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+            if ending.done():
+                ending.result()
+            else:
+                await self._place.remove(self._made)
+        finally:
+            for task in (ending, giving_up):
+                task.cancel()
+            await asyncio.gather(ending, giving_up, return_exceptions=True)
+
+    async def _until_end(self) -> None:
+        changes = self._place.changes(Kind.MPI_JOB, Key(*key_of(self._made)))
+        async with aclosing(changes):
+            async for change in changes:
+                told = change.manifest
+                if change.type is ChangeType.SYNCED or isinstance(told, bytes):
+                    continue
+                if uid_of(told) != uid_of(self._made):
+                    continue
+                if change.type is ChangeType.DELETED:
+                    self.job = None
+                    return
+                self.job = told
+                status = versions.decode(told).status
+                if status.finished or status.is_true(ConditionType.INVALID):
+                    return
+
+
+class _Stored:
+    """A call's folder in an object store, through fsspec."""
+
+    def __init__(self, place: str) -> None:
+        try:
+            import fsspec
+        except ImportError:
+            told = f"{place} needs fsspec: pip install 'mpijob[storage]'"
+            raise JobError(told) from None
+        self.place = place
+        self._system, self._path = fsspec.core.url_to_fs(place)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, whole or not at all."""
+        parent = f"{self._path}/{name}".rpartition("/")[0]
+        self._system.makedirs(parent, exist_ok=True)
+        self._system.pipe_file(f"{self._path}/{name}", content)
+
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Open a file for reading. Raises FileNotFoundError."""
+        opened: AbstractContextManager[BinaryIO] = self._system.open(f"{self._path}/{name}", "rb")
+        return opened
+
+    def names(self) -> list[str]:
+        """Return the names of the files, none where the folder is gone."""
+        self._system.invalidate_cache()
+        try:
+            return sorted(
+                path.rpartition("/")[2] for path in self._system.ls(self._path, detail=False)
+            )
+        except FileNotFoundError:
+            return []
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it."""
+        if self._system.exists(self._path):
+            self._system.rm(self._path, recursive=True)
+
+
+@asynccontextmanager
+async def opened(where: Cluster) -> AsyncIterator[Place]:
+    """Open the jobs of a cluster. Raises JobError where it will not do, in words."""
+    try:
+        known = connection(where.kubeconfig, where.context)
+    except ConfigError as missing:
+        raise JobError(str(missing)) from missing
+    try:
+        async with Client(known) as client:
+            version = await newest_served(client)
+            if version is None:
+                raise Unserved(known.server)
+            yield ClusterPlace(client, version, where, where.namespace or known.namespace)
+    except Unserved as lacking:
+        raise JobError(
+            f"the cluster at {known.server} does not know MPIJobs: `mpijob install` changes that"
+        ) from lacking
+    except Unknown as unknown:
+        raise JobError(
+            f"{known.server} does not know who you are: log in anew, or choose a context"
+        ) from unknown
+    except (Forbidden, Unreachable) as failure:
+        raise JobError(f"no good answer from {known.server}: {failure}") from failure
