@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mpijob.sdk import (
+    Client,
     JobFailed,
     MPIJob,
     NoResult,
@@ -390,3 +391,50 @@ def test_ctrl_c_ends_the_job_and_clears_it_away(home, tmp_path):
         python.send_signal(signal.SIGINT)
         _, told = python.communicate(timeout=60)
     assert (told.splitlines()[-1], jobs(home)) == ("KeyboardInterrupt", [])
+
+
+def test_a_submitted_task_s_result_is_fetched_later(home):
+    client = Client()
+    name = client.submit(mpi_task, start=6).name
+    assert client.result(name) == 13
+
+
+def test_a_submitted_task_s_exception_is_raised_where_its_result_is_asked_for(home):
+    client = Client()
+    name = client.submit(refuse, 4).name
+    with pytest.raises(LookupError, match="no 4") as caught:
+        client.result(name)
+    assert caught.value.__cause__.rank == 1
+
+
+def test_a_submitted_task_that_is_deleted_leaves_no_folder_of_its_call(home):
+    client = Client()
+    name = client.submit(mpi_task, start=6).name
+    client.wait(name)
+    client.delete(name)
+    assert list(home.path.glob("calls/*")) == []
+
+
+def test_a_client_runs_a_task_as_a_call_does(home):
+    assert Client().run(mpi_task, 8) == 17
+
+
+def test_a_function_may_go_as_its_source(home):
+    @task(task_config=TWO_RANKS, as_source=True)
+    def rank():
+        from mpi4py import MPI
+
+        return MPI.COMM_WORLD.Get_rank()
+
+    assert rank.all_ranks() == [0, 1]
+
+
+def test_mpi4py_that_is_missing_is_told_with_what_to_do(home, tmp_path):
+    (tmp_path / "mpi4py.py").write_text("raise ImportError('it is not here')")
+
+    @task(task_config=ONE_RANK, environment={"PYTHONPATH": str(tmp_path)})
+    def idle():
+        return 1
+
+    with pytest.raises(JobFailed, match=r"mpi4py cannot be imported by .*packages_to_install"):
+        idle()

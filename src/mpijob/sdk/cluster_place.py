@@ -34,6 +34,10 @@ from mpijob.sdk.where import STORAGE_VARIABLE, Cluster
 #: Where pods see the volume that calls are kept on.
 _MOUNT = "/mpijob-calls"
 _VOLUME = "mpijob-calls"
+_AS_ROOT = [
+    {"name": name, "value": "1"}
+    for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
+]
 #: What a rank of a call in an object store runs: the program is there too.
 _FETCHED = (
     "import fsspec, sys; at = sys.argv[1]; "
@@ -131,12 +135,16 @@ class ClusterPlace(Place):
         return Surroundings(luggage={f"cloudpickle/{at.name}": at.read_bytes() for at in files})
 
     def fitted(self, job: Manifest) -> Manifest:
-        """Return a call's job with the volume and the Secret that its ranks need."""
+        """Return a call's job with the volume and the Secret that its ranks need.
+
+        A call's mpirun may run as root where the image does, as Flyte's own may.
+        """
         where = self._where
         changed: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(job))
         for role in changed["spec"]["mpiReplicaSpecs"].values():
             pod = role["template"]["spec"]
             for container in pod["containers"]:
+                container["env"] = [*container.get("env", ()), *_AS_ROOT]
                 if where.volume:
                     mount = {"name": _VOLUME, "mountPath": _MOUNT}
                     container.setdefault("volumeMounts", []).append(mount)

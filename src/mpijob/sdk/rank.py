@@ -168,7 +168,7 @@ def _failure(raised: Exception, rank: int) -> dict[str, Any]:
         value = None
     return {
         "rank": rank,
-        "host": os.environ.get("HOSTNAME") or socket.gethostname(),
+        "host": socket.gethostname(),
         "at": time.time_ns(),
         "kind": type(raised).__name__ if unfit else "",
         "what": str(raised) if unfit else told.rstrip().rpartition("\n")[2],

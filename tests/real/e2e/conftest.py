@@ -42,6 +42,7 @@ RECIPES = {
     "tensorflow-benchmarks": Recipe(
         _BENCHMARK / "Containerfile", files={str(_PROGRAM): _BENCHMARK / _PROGRAM}
     ),
+    "python": _kind("python", "openmpi-4"),
     "locked-root": _kind("locked-root", "openmpi-5"),
 }
 

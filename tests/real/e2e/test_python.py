@@ -1,0 +1,145 @@
+"""Functions that are called here and run on a cluster, their results by a volume that both see."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from mpijob.sdk import Client, Cluster, JobFailed, MPIJob, Resources, task
+
+pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made.
+
+TWO_RANKS = MPIJob(num_workers=2, num_launcher_replicas=1)
+LARGE = 64 << 20
+
+
+@task(
+    task_config=MPIJob(
+        # number of worker to be spawned in the cluster for this job
+        num_workers=2,
+        # number of launcher replicas to be spawned in the cluster for this job
+        # the launcher pod invokes mpirun and communicates with worker pods through MPI
+        num_launcher_replicas=1,
+        # number of slots per worker used in the hostfile
+        # the available slots (GPUs) in each pod
+        slots=1,
+    ),
+    requests=Resources(cpu='1', mem="3000Mi"),
+    limits=Resources(cpu='2', mem="6000Mi"),
+    retries=3,
+    cache=True,
+    cache_version="0.5",
+)  # fmt: skip
+def mpi_task(start: int) -> int:
+    """Return the sum over all ranks."""
+    from mpi4py import MPI
+
+    rank = MPI.COMM_WORLD.Get_rank()
+    print(f"rank {rank} adds {start + rank}")  # noqa: T201
+    return MPI.COMM_WORLD.allreduce(start + rank)
+
+
+@pytest.fixture(scope="module")
+def where(site, space):
+    """Return the cluster as a place for calls; their folder is a volume of its pods."""
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("the image has Python 3.11, and only its like may send it functions")
+    folder = Path(site.cluster.folder) / f"{space}-calls"
+    folder.mkdir()
+    folder.chmod(0o777)
+    return Cluster(
+        kubeconfig=site.cluster.kubeconfig,
+        namespace=space,
+        storage=str(folder),
+        volume={"hostPath": {"path": str(folder)}},
+    )
+
+
+@pytest.fixture
+def on_cluster(where, images, tmp_path, monkeypatch):
+    """Return what sends a task there, in the image with Python."""
+    from msgspec.structs import replace
+
+    from mpijob.sdk import Task
+
+    monkeypatch.setenv("MPIJOB_HOME", str(tmp_path))
+
+    def sent(wanted):
+        terms = replace(wanted.terms, container_image=images["python"], where=where)
+        return Task(wanted.function, terms)
+
+    return sent
+
+
+def test_the_document_s_decorator_runs_on_real_nodes(on_cluster):
+    assert mpi_task.function.__name__ == "mpi_task"
+    assert on_cluster(mpi_task)(5) == 11
+
+
+def test_what_ranks_print_there_is_printed_here(on_cluster, capfdbinary):
+    on_cluster(mpi_task)(7)
+    lines = capfdbinary.readouterr().out.splitlines()
+    assert {b"rank 0 adds 7", b"rank 1 adds 8"} <= set(lines)
+
+
+def test_ranks_are_on_their_workers(on_cluster):
+    @on_cluster
+    @task(task_config=TWO_RANKS)
+    def host():
+        import socket
+
+        return socket.gethostname()[-9:]
+
+    assert host.all_ranks() == ["-worker-0", "-worker-1"]
+
+
+def test_an_exception_there_is_raised_here_with_its_place(on_cluster):
+    @on_cluster
+    @task(task_config=TWO_RANKS)
+    def refuse():
+        from mpi4py import MPI
+
+        if MPI.COMM_WORLD.Get_rank() == 1:
+            raise LookupError("not today")
+        MPI.COMM_WORLD.Barrier()
+
+    with pytest.raises(LookupError, match="not today") as caught:
+        refuse()
+    place = caught.value.__cause__
+    told = place.rank, place.host[-9:], 'raise LookupError("not today")' in place.traceback
+    assert told == (1, "-worker-1", True)
+
+
+def test_arguments_and_results_may_be_large(on_cluster):
+    @on_cluster
+    @task(task_config=TWO_RANKS)
+    def turned(content):
+        return content[::-1]
+
+    assert turned(b"a" + b"b" * LARGE) == b"b" * LARGE + b"a"
+
+
+def test_a_function_without_its_python_is_told(on_cluster):
+    @on_cluster
+    @task(task_config=TWO_RANKS, packages_to_install=["no-such-package-of-anybody"])
+    def idle():
+        return 1
+
+    with pytest.raises(JobFailed, match=r"pip|no-such-package"):
+        idle()
+
+
+def test_a_submitted_task_s_result_is_fetched_later(on_cluster, where):
+    client = Client(where)
+    name = client.submit(on_cluster(mpi_task), 9).name
+    result = client.result(name)
+    log = "".join(client.logs(name))
+    client.delete(name)
+    names = [state.name for state in client.list()]
+    assert (result, "rank 0 adds 9" in log, name in names) == (19, True, False)
+
+
+def test_calls_leave_nothing_in_their_storage(on_cluster, where):
+    on_cluster(mpi_task)(3)
+    failed = [path for path in Path(where.storage).iterdir() if (path / "returned-0").exists()]
+    assert failed == []
