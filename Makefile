@@ -81,7 +81,7 @@ quick: check ## check, and every test that needs neither a cluster nor a real MP
 
 # The parts go one after the other: building Kubernetes beside tests of a real MPI makes those late.
 test: quick mpi ## Everything but real nodes: check, quick, a real MPI, a real API server.
-	@$(PYTEST) -n $(WORKERS) -m mpi
+	@$(PYTEST) -n $(WORKERS) -m "mpi and not soak"
 	@$(MAKE) --no-print-directory server
 
 # Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
@@ -93,7 +93,8 @@ real: setup ## The same, and those on real nodes, which run pods as processes.
 	-@$(HARNESS) build --nodes 2
 	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak" tests/real
 
-soak: setup ## The long runs on a real Kubernetes: faults, scale and drawn requests, from fresh seeds.
+soak: setup ## The long runs: 200 calls in a row, and on a real Kubernetes faults, scale, drawn requests.
+	@$(PYTEST) -m soak tests/sdk
 	@MPIJOB_FAULTS_S=600 MPIJOB_FAULTS_SEED="$$(date +%Y%m%d%H%M)" MPIJOB_CONFORMANCE_EXAMPLES=1800 \
 	    $(PYTEST) -s -o timeout=7200 tests/real/test_faults.py tests/real/test_scale.py \
 	    tests/real/test_conformance.py

@@ -6,7 +6,7 @@ import inspect
 import pytest
 import yaml
 
-from mpijob.sdk import AsyncClient, Client, JobError, JobFailed, NoSuchJob
+from mpijob.sdk import AsyncClient, Client, JobError, JobFailed, NewJob, NoSuchJob
 from mpijob.sdk.waiting import sync_face, waited
 
 
@@ -48,6 +48,23 @@ def test_a_job_file_is_run(client, tmp_path):
     path = tmp_path / "pi.yaml"
     path.write_text(yaml.safe_dump(job(name="of-a-file")))
     assert client.run(path).name == "of-a-file"
+
+
+@pytest.mark.mpi
+def test_a_command_is_run_as_a_job(client, capfdbinary):
+    client.run(NewJob(name="hello", command=("echo", "hello"), worker_count=2))
+    assert capfdbinary.readouterr().out == b"hello\nhello\n"
+
+
+def test_what_hinders_a_job_is_told_once(client, capfd):
+    made = job("true")
+    container = made["spec"]["mpiReplicaSpecs"]["Launcher"]["template"]["spec"]["containers"][0]
+    container["envFrom"] = [{"configMapRef": {"name": "absent"}}]
+    made["spec"]["runPolicy"]["activeDeadlineSeconds"] = 1
+    with pytest.raises(JobFailed):
+        client.run(made)
+    notes = [line for line in capfd.readouterr().err.splitlines() if "absent" in line]
+    assert len(notes) == 1
 
 
 def test_a_bad_job_file_is_told_with_its_place(client, tmp_path):

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mpijob.api.new_job import NewJob
     from mpijob.sdk.client import AsyncClient, Client
     from mpijob.sdk.errors import (
         JobError,
@@ -69,6 +70,7 @@ __all__ = [
     "JobState",
     "Launcher",
     "MPIJob",
+    "NewJob",
     "NoResult",
     "NoSuchJob",
     "NotShippable",
@@ -86,6 +88,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Return what is to be had here, by its name."""
+    if name == "NewJob":
+        from mpijob.api.new_job import NewJob
+
+        return NewJob
     home = next((module for module, names in _HOMES.items() if name in names), "")
     if not home:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -39,6 +39,7 @@ class Attempt(Struct, frozen=True):
         content: What `shipping.pickled` made of it.
         wanted: The job that is to call it, but for its program.
         write: Called with what ranks print, in a thread.
+        tell: Called with what hinders the job, a line each, once.
 
     """
 
@@ -47,6 +48,7 @@ class Attempt(Struct, frozen=True):
     content: bytes
     wanted: Wanted
     write: Callable[[bytes], None]
+    tell: Callable[[str], None] = lambda _: None
 
     async def results(self) -> list[Any]:
         """Run the job to its end, and return the ranks' results.
@@ -96,7 +98,7 @@ class Attempt(Struct, frozen=True):
         heard = _Ear(self.write)
         output = LauncherOutput(self.place.logs, key.namespace, lambda: None, write=heard.hear)
         try:
-            async with passing_on(self.place, key, output):
+            async with passing_on(self.place, key, output, self.tell):
                 await to_the_end(running)
         except asyncio.CancelledError:
             await self.place.remove(job)
@@ -171,9 +173,11 @@ async def to_the_end(running: Running) -> None:
 
 
 @asynccontextmanager
-async def passing_on(place: Place, key: Key, output: LauncherOutput) -> AsyncIterator[None]:
-    """Pass on what the job's launcher writes; on leaving, what is left of it."""
-    looking = asyncio.create_task(_look(place, key, output))
+async def passing_on(
+    place: Place, key: Key, output: LauncherOutput, tell: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Pass on what the job's launcher writes, and what hinders the job; on leaving, the rest."""
+    looking = asyncio.create_task(_look(place, key, output, _Once(tell)))
     writing = asyncio.create_task(output.run())
     try:
         yield
@@ -186,12 +190,50 @@ async def passing_on(place: Place, key: Key, output: LauncherOutput) -> AsyncIte
         await asyncio.gather(looking, writing, return_exceptions=True)
 
 
-async def _look(place: Place, key: Key, output: LauncherOutput) -> None:
-    """Tell of the job's launcher pods whenever one has changed."""
+async def _look(place: Place, key: Key, output: LauncherOutput, tell: "_Once") -> None:
+    """Tell of the job's launcher pods whenever one has changed, and of pods that are stuck."""
     async with aclosing(place.changes(Kind.POD, key)) as changes:
         async for change in changes:
-            if change.type is not ChangeType.SYNCED and not isinstance(change.manifest, bytes):
-                output.see(launcher_pods([change.manifest], key))
+            pod = change.manifest
+            if change.type is ChangeType.SYNCED or isinstance(pod, bytes):
+                continue
+            output.see(launcher_pods([pod], key))
+            if _is_stuck(pod) and (seen := await place.observed(key)) is not None:
+                for fact in explain(seen):
+                    if fact.weight is Weight.CAUSE:
+                        tell(
+                            f"{fact.subject} {fact.what}" + f" ({fact.advice})" * bool(fact.advice)
+                        )
+
+
+class _Once:
+    """Tells each thing once."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        """Tell it, unless it was told before."""
+        if text not in self._told:
+            self._told.add(text)
+            self._tell(text)
+
+
+#: Why a container waits that will soon be started.
+_ON_ITS_WAY = ("ContainerCreating", "PodInitializing")
+
+
+def _is_stuck(pod: Manifest) -> bool:
+    """Say whether a pod does not come along: it fits nowhere, or a container cannot be started."""
+    status = pod.get("status") or {}
+    rows = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    waits = [row.get("state", {}).get("waiting", {}).get("reason", "") for row in rows]
+    unplaced = any(
+        row.get("type") == "PodScheduled" and row.get("reason") == "Unschedulable"
+        for row in status.get("conditions") or ()
+    )
+    return unplaced or any(reason and reason not in _ON_ITS_WAY for reason in waits)
 
 
 def launcher_pods(pods: list[Manifest], key: Key) -> list[PodView]:

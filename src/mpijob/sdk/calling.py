@@ -98,7 +98,7 @@ class Calling(Struct, frozen=True):
                 except Exception as failure:  # noqa: BLE001  # Whatever the function raises.
                     told = f"{type(failure).__name__}: {failure}".partition("\n")[0]
                     of = self.terms.retries + 1
-                    _note(f"attempt {number + 1} of {of} failed, trying again: {told}")
+                    note(f"attempt {number + 1} of {of} failed, trying again: {told}")
             return await self._attempt(place, content, self.terms.retries).results()
 
     def _attempt(self, place: Place, content: bytes, number: int) -> Attempt:
@@ -111,6 +111,7 @@ class Calling(Struct, frozen=True):
             content,
             replace(wanted, environment=environment),
             self.write,
+            note,
         )
 
     def _pickled(self) -> bytes:
@@ -163,5 +164,6 @@ def _module(function: Callable[..., Any]) -> str:
     return Path(inspect.getfile(function)).stem
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
+    """Say something of mpijob's own to whoever waits for a job."""
     print(f"note: {text}", file=sys.stderr, flush=True)  # noqa: T201  # For whoever waits for it.

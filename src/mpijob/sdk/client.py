@@ -21,8 +21,9 @@ from msgspec.structs import replace
 from mpijob import jobfile
 from mpijob.api import events as wire
 from mpijob.api import manifest as manifests
-from mpijob.api import versions
+from mpijob.api import new_job, versions
 from mpijob.api.events import EventView
+from mpijob.api.new_job import NewJob
 from mpijob.core.job import Key, Manifest
 from mpijob.core.options import CALL
 from mpijob.core.plan import Kind, Ref
@@ -30,6 +31,7 @@ from mpijob.core.status import ConditionType
 from mpijob.ports import ChangeType, NotFound, Refused
 from mpijob.sdk import shipping
 from mpijob.sdk.attempt import failed, launcher_pods, passing_on, to_the_end
+from mpijob.sdk.calling import note
 from mpijob.sdk.errors import JobError, JobFailed, NoSuchJob
 from mpijob.sdk.launcher_output import LauncherOutput, to_stdout
 from mpijob.sdk.place import Place, opened
@@ -40,8 +42,8 @@ from mpijob.sdk.where import Where, meant
 
 Made = TypeVar("Made")
 
-#: What can be run: a task, a path of a job file, or a manifest.
-Runnable = Task[Any, Any] | str | Path | Mapping[str, Any]
+#: What can be run: a task, a command as a job, a path of a job file, or a manifest.
+Runnable = Task[Any, Any] | NewJob | str | Path | Mapping[str, Any]
 
 
 class AsyncClient:
@@ -66,7 +68,7 @@ class AsyncClient:
         """Make a job that runs by itself, and return it as it is made.
 
         Args:
-            job: A task, the path of a job file, or a manifest.
+            job: A task, a command as a `NewJob`, the path of a job file, or a manifest.
             args: What a task's function is called with.
             kwargs: The same, by name.
 
@@ -90,7 +92,7 @@ class AsyncClient:
             assert running.job is not None
             key = Key(*manifests.key_of(running.job))
             output = LauncherOutput(place.logs, key.namespace, lambda: None, write=to_stdout)
-            async with passing_on(place, key, output):
+            async with passing_on(place, key, output, note):
                 await to_the_end(running)
             return await _ended(place, running.job)
 
@@ -183,10 +185,12 @@ class AsyncClient:
             return await job.calling(args, kwargs).submitted(place)
         return await _sound(place.detach(self._placed(place, job)))
 
-    def _placed(self, place: Place, job: Runnable) -> Manifest:
+    def _placed(self, place: Place, job: NewJob | str | Path | Mapping[str, Any]) -> Manifest:
         """Return the manifest that is meant, in a namespace. Raises JobError for a bad file."""
         if isinstance(job, Mapping):
             manifest: Manifest = job
+        elif isinstance(job, NewJob):
+            manifest = new_job.manifest(job)
         else:
             try:
                 manifest = jobfile.read(str(job)).manifest
