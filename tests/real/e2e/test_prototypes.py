@@ -19,7 +19,7 @@ NAME = "tensorflow-benchmark-16"
 
 
 @pytest.fixture(scope="module")
-def run(site, space, images):
+def run(site, space, images, every_version):
     """What became of it."""
     site.equip(GPU, 16)
     given = {"name": NAME, "gpus": "16", "image": images["tensorflow-benchmarks"]}
