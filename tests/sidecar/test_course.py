@@ -134,16 +134,19 @@ def test_a_driver_that_does_not_come_is_told_and_the_worker_may_end(played):
     assert played(scene) == (124, True, ["SIGTERM"])
 
 
-def test_a_master_that_ends_before_the_worker_can_begin_is_told(played):
+def test_a_master_that_ends_before_the_worker_can_begin_is_told_with_what_it_lacks(played):
     async def scene(play):
         task = play.begin(Orders("ns", "x-master", gpus=1))
         play.tell("Running")
+        for _ in range(20):  # More turns than it takes to look for the driver.
+            await asyncio.sleep(0)
         play.tell("Failed")
         failed = await the_failure_of(task)
-        return str(failed), play.signals
+        return str(failed).replace(str(play.driver), "DRIVER"), play.signals
 
+    lack = "there is no driver of the GPUs: DRIVER is not there"
     assert played(scene) == (
-        "the master has ended (Failed) before this worker could begin",
+        f"the master has ended (Failed) before this worker could begin: {lack}",
         ["SIGTERM"],
     )
 

@@ -80,8 +80,9 @@ async def course(orders: Orders, around: Surroundings, signals: Signals) -> None
 
     """
     watch = _Watch(around.changes(), orders.master)
+    lack = _Lack(f"there is no pod {orders.master}")
     try:
-        await _unless_ended(watch, _prepared(orders, around, watch))
+        await _unless_ended(watch, lack, _prepared(orders, around, watch, lack))
         signals.begin()
         _log.info("the worker may begin")
         _log.info("the master has ended: %s", (await watch.until(_has_ended)).end)
@@ -133,7 +134,14 @@ def _has_ended(master: Master) -> bool:
     return bool(master.end)
 
 
-async def _unless_ended(watch: _Watch, preparing: Coroutine[Any, Any, None]) -> None:
+class _Lack:
+    """What a worker still lacks to begin."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+
+async def _unless_ended(watch: _Watch, lack: _Lack, preparing: Coroutine[Any, Any, None]) -> None:
     """Prepare; raise Failed where the master has ended before that is done."""
     task = asyncio.create_task(preparing)
     ending = asyncio.create_task(watch.until(_has_ended))
@@ -143,28 +151,28 @@ async def _unless_ended(watch: _Watch, preparing: Coroutine[Any, Any, None]) -> 
             task.result()
         else:
             end = ending.result().end
-            raise Failed(f"the master has ended ({end}) before this worker could begin")
+            told = f"the master has ended ({end}) before this worker could begin"
+            raise Failed(f"{told}: {lack.what}")
     finally:
         for each in (task, ending):
             each.cancel()
         await asyncio.gather(task, ending, return_exceptions=True)
 
 
-async def _prepared(orders: Orders, around: Surroundings, watch: _Watch) -> None:
+async def _prepared(orders: Orders, around: Surroundings, watch: _Watch, lack: _Lack) -> None:
     """Return once the worker can begin. Raises Failed, with `TIMED_OUT` where it takes too long."""
-    waited_for = f"there is no pod {orders.master}"
     try:
         async with asyncio.timeout(orders.timeout_s):
             await watch.until(lambda master: master.seen)
             if orders.gpus:
-                waited_for = f"there is no driver of the GPUs: {around.driver} is not there"
+                lack.what = f"there is no driver of the GPUs: {around.driver} is not there"
                 while not around.driver.exists():  # noqa: ASYNC110  # The kernel tells nobody.
                     await asyncio.sleep(_LOOK_S)
             if orders.download is not None:
-                waited_for = f"{orders.download.source} is not downloaded"
+                lack.what = f"{orders.download.source} is not downloaded"
                 await _downloaded(orders.download, around)
     except TimeoutError:
-        raise Failed(f"after {orders.timeout_s} s {waited_for}", TIMED_OUT) from None
+        raise Failed(f"after {orders.timeout_s} s {lack.what}", TIMED_OUT) from None
 
 
 async def _downloaded(transfer: Transfer, around: Surroundings) -> None:
