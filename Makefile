@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 #   .mpi/mpich      the MPICH wheel (its mpirun would overwrite Open MPI's in .venv)
 #   .mpi/openmpi4   Debian's Open MPI 4.1, unpacked
 #   .mpi/sshd       Debian's sshd, unpacked, or a link to the machine's own
+#   .mpi/flyte      flytekit and its MPI plugin beside this package, an environment of its own
 # An MPI is a prefix with bin/mpirun and lib/; MPI4PY_LIBMPI=PREFIX/lib makes the mpi4py of .venv use
 # it, so one environment serves all three. MPIJOB_MPI_PATH names them to what runs here, that of
 # .venv first, so that a job that does not choose runs on it.
@@ -50,7 +51,7 @@ $(VENV)/.done: $(VENV)/.python requirements/dev.lock pyproject.toml
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-mpi: $(MPI)/mpich/.done $(MPI)/openmpi4/.done $(MPI)/sshd/.done ## Put the other MPIs that the tests run on into .mpi.
+mpi: $(MPI)/mpich/.done $(MPI)/openmpi4/.done $(MPI)/sshd/.done $(MPI)/flyte/.done ## Put the other MPIs that the tests run on into .mpi.
 
 $(MPI)/mpich/.done: requirements/mpich.lock | $(VENV)/.done
 	@rm -rf $(MPI)/mpich && mkdir -p $(MPI)
@@ -64,6 +65,15 @@ $(MPI)/openmpi4/.done: tools/openmpi4
 
 $(MPI)/sshd/.done: tools/sshd
 	@tools/sshd $(MPI)/sshd && touch $@ || [ $$? = 3 ]
+
+# Tests name their tree's `src` first: worktrees may share one .mpi, and the package in it is of one.
+$(MPI)/flyte/.done: requirements/flyte.lock | $(VENV)/.done
+	@rm -rf $(MPI)/flyte && mkdir -p $(MPI)
+	@$(BIN)/python -m venv --without-pip $(MPI)/flyte
+	@$(UV) pip install -q --python $(MPI)/flyte/bin/python --compile-bytecode --require-hashes \
+	    -r requirements/flyte.lock
+	@$(UV) pip install -q --python $(MPI)/flyte/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
 
 fmt: setup ## Format the code, and mend what the linter can mend.
 	@$(BIN)/ruff format -q .

@@ -38,6 +38,8 @@ def test_the_locks_hold_all_that_the_project_asks_for(root):
         - _pins("dev.lock").keys(),
         "sidecar.lock": runtime.union(_names(extras["s3"])) - _pins("sidecar.lock").keys(),
         "mpich.lock": {"mpich"} - _pins("mpich.lock").keys(),
+        "flyte.lock": runtime.union(*(_names(extras[name]) for name in ("local", "flyte")))
+        - _pins("flyte.lock").keys(),
     }
     assert {lock: names for lock, names in missing.items() if names} == {}
 

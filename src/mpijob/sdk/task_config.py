@@ -306,8 +306,8 @@ def _replica(replica: Worker | Launcher, number: int | None) -> dict[str, Any]:
         "command": list(replica.command or ()),
     }
     resources = {
-        "requests": _entries(replica.requests),
-        "limits": _entries(replica.limits),
+        "requests": resource_entries(replica.requests),
+        "limits": resource_entries(replica.limits),
     }
     return {**_said(said), "resources": _said(resources)}
 
@@ -325,7 +325,7 @@ def _run_policy(policy: RunPolicy) -> dict[str, Any]:
     )
 
 
-def _entries(resources: Resources | None) -> list[dict[str, str]]:
+def resource_entries(resources: Resources | None) -> list[dict[str, str]]:
     """Return resources as the entries of the payload. Raises ValueError for pairs."""
     entries = []
     for name, told in _RESOURCE_NAMES.items():
