@@ -12,7 +12,7 @@ FLYTE = ROOT / ".mpi" / "flyte" / "bin"
 
 @pytest.fixture(scope="session")
 def flytekit(tmp_path_factory):
-    """Runs a program of the environment with flytekit; returns what it wrote to stdout.
+    """Runs a program of the environment with flytekit; returns what it wrote.
 
     Programs are Python's arguments, or, by `program`, a program's own.
     """
@@ -24,13 +24,14 @@ def flytekit(tmp_path_factory):
         done = subprocess.run(
             [str(FLYTE / program), *words],
             input=stdin,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if status == 0 else subprocess.STDOUT,
             text=True,
             cwd=folder,
             env=surroundings(home) | environment,
             check=False,
         )
-        assert done.returncode == status, done.stdout + done.stderr
+        assert done.returncode == status, done.stdout + (done.stderr or "")
         return done.stdout
 
     return run

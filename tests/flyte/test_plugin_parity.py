@@ -18,7 +18,7 @@ from mpijob.sdk import task_config
 from mpijob.sdk.task_config import Resources
 
 # `make mpi` brings flytekit; importing it takes seconds.
-pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+pytestmark = [pytest.mark.mpi, pytest.mark.slow, pytest.mark.timeout(400)]
 DRAWN = Path(__file__).with_name("drawn.py")
 draws = SimpleNamespace(**runpy.run_path(str(DRAWN)))
 COUNT = 1200

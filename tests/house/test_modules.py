@@ -13,7 +13,7 @@ BANNED_NAMES = {
 # Where a process of ours begins, what Python of users imports, and the rooms that are there for
 # tests: the one as a whole, the other as far as tests use it. The rest is reached from here, or
 # nobody needs it.
-FACES = {"mpijob.cli", "mpijob.sdk", "mpijob.flyte.translate", "mpijob.flyte.serialize"}
+FACES = {"mpijob.cli", "mpijob.sdk", "mpijob.flyte.plugin", "mpijob.flyte.serialize"}
 FOR_TESTS, SIMULATOR = "mpijob.testing", "mpijob.sim."
 
 

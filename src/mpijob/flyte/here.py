@@ -1,0 +1,55 @@
+"""A job of an execution on this machine, stayed with until it ends."""
+
+from collections.abc import Callable
+
+from mpijob.api import versions
+from mpijob.core.job import Key, Manifest
+from mpijob.core.status import ConditionType
+from mpijob.ports import Refused
+from mpijob.sdk.attempt import failed, passing_on, to_the_end
+from mpijob.sdk.errors import JobFailed
+from mpijob.sdk.launcher_output import LauncherOutput
+from mpijob.sdk.place import opened
+from mpijob.sdk.where import Here
+
+
+async def run(job: Manifest, write: Callable[[bytes], None], tell: Callable[[str], None]) -> None:
+    """Run a job to its end. Cancelled, it is ended with all of its processes.
+
+    A job that succeeded is removed; one that failed is kept, for `mpijob why` and `mpijob logs`.
+
+    Args:
+        job: Its manifest, with a name of its own.
+        write: Called with what its launcher prints, in a thread.
+        tell: Called with what hinders the job, a line each.
+
+    Raises:
+        JobError: it failed, or cannot be run here.
+
+    """
+    metadata = job["metadata"]
+    key = Key(metadata["namespace"], metadata["name"])
+    heard = bytearray()
+
+    def hear(piece: bytes) -> None:
+        heard[:] = (heard + piece)[-_LAST_WORDS:]
+        write(piece)
+
+    async with opened(Here()) as place:
+        try:
+            running = await place.start(job)
+        except Refused as refusal:
+            raise JobFailed(f"the job cannot be made: {refusal}") from None
+        output = LauncherOutput(place.logs, key.namespace, lambda: None, write=hear)
+        async with passing_on(place, key, output, tell):
+            await to_the_end(running)
+        if running.job is None:
+            raise JobFailed(f"job {key.name} was deleted while it ran")
+        status = versions.decode(running.job).status
+        if not status.is_true(ConditionType.SUCCEEDED):
+            raise await failed(place, key, status, bytes(heard))
+        await place.remove(running.job)
+
+
+#: How much of the launcher's output is told where a job failed, in bytes.
+_LAST_WORDS = 2000

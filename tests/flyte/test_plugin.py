@@ -1,0 +1,30 @@
+"""MPI tasks on real ranks of this machine, by one switch."""
+
+from pathlib import Path
+
+import pytest
+
+# flytekit, which `make mpi` brings, starts once for the run and once for each rank.
+pytestmark = [pytest.mark.mpi, pytest.mark.slow, pytest.mark.timeout(400)]
+TASKS = Path(__file__).with_name("tasks_to_run.py")
+
+
+@pytest.fixture
+def run(flytekit, tmp_path):
+    """Runs a workflow of tasks_to_run.py on real ranks, in a home of its own."""
+
+    def ran(name, status=0):
+        home = {"HOME": str(tmp_path), "MPIJOB_HOME": str(tmp_path / "jobs")}
+        words = "run", str(TASKS), name, "--base", "7"
+        return flytekit(*words, program="pyflyte", status=status, MPIJOB_FLYTE="here", **home)
+
+    return ran
+
+
+def test_a_task_runs_on_as_many_hosts_and_ranks_as_it_says(run):
+    said = run("where")
+    assert "['7 on -worker-0', '8 on -worker-0', '9 on -worker-1', '10 on -worker-1']" in said, said
+
+
+def test_what_a_rank_raises_is_raised_where_the_task_was_called(run):
+    assert "ValueError: no good: 7" in run("raising", status=1)
