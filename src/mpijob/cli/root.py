@@ -28,6 +28,7 @@ SECTIONS = {
     "Generate": {
         "mpijob.cli.generate": "Print the objects that PROTOTYPE makes under a NAME.",
         "mpijob.cli.prototype": "List and describe what `mpijob generate` can make.",
+        "mpijob.cli.image": "Write a Containerfile for the project in a folder.",
         "mpijob.cli.keys": "Make the Secret by which hosts of Open MPI let each other in.",
         "mpijob.cli.ks": "Type the commands of old documents: ksonnet's, as far as they need them.",
     },
