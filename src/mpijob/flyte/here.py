@@ -8,7 +8,6 @@ from mpijob.core.status import ConditionType
 from mpijob.ports import Refused
 from mpijob.sdk.attempt import failed, passing_on, to_the_end
 from mpijob.sdk.errors import JobFailed
-from mpijob.sdk.launcher_output import LauncherOutput
 from mpijob.sdk.place import opened
 from mpijob.sdk.where import Here
 
@@ -40,8 +39,7 @@ async def run(job: Manifest, write: Callable[[bytes], None], tell: Callable[[str
             running = await place.start(job)
         except Refused as refusal:
             raise JobFailed(f"the job cannot be made: {refusal}") from None
-        output = LauncherOutput(place.logs, key.namespace, lambda: None, write=hear)
-        async with passing_on(place, key, output, tell):
+        async with passing_on(place, key, hear, tell):
             await to_the_end(running)
         if running.job is None:
             raise JobFailed(f"job {key.name} was deleted while it ran")

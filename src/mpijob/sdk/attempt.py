@@ -24,6 +24,7 @@ from mpijob.sdk.folder import Folder
 from mpijob.sdk.job import Wanted, manifest
 from mpijob.sdk.launcher_output import LauncherOutput
 from mpijob.sdk.place import Place, Running
+from mpijob.sdk.progress import follow, progress
 from mpijob.sdk.shipping import Call
 
 #: How much of the launcher's output is told where a job failed without saying why, in bytes.
@@ -96,9 +97,8 @@ class Attempt(Struct, frozen=True):
         """Return the results of a job once it has ended; clear it away, unless it failed."""
         key = Key(*key_of(job))
         heard = _Ear(self.write)
-        output = LauncherOutput(self.place.logs, key.namespace, lambda: None, write=heard.hear)
         try:
-            async with passing_on(self.place, key, output, self.tell):
+            async with passing_on(self.place, key, heard.hear, self.tell):
                 await to_the_end(running)
         except asyncio.CancelledError:
             await self.place.remove(job)
@@ -174,10 +174,15 @@ async def to_the_end(running: Running) -> None:
 
 @asynccontextmanager
 async def passing_on(
-    place: Place, key: Key, output: LauncherOutput, tell: Callable[[str], None]
+    place: Place, key: Key, write: Callable[[bytes], None], tell: Callable[[str], None]
 ) -> AsyncIterator[None]:
-    """Pass on what the job's launcher writes, and what hinders the job; on leaving, the rest."""
-    looking = asyncio.create_task(_look(place, key, output, _Once(tell)))
+    """Show how a job comes along and pass on what its launcher writes; on leaving, the rest."""
+    shown = progress()
+    output = LauncherOutput(place.logs, key.namespace, shown.stop, write=write)
+    looking = [
+        asyncio.create_task(_look(place, key, output, _Once(tell))),
+        asyncio.create_task(follow(place, key, shown)),
+    ]
     writing = asyncio.create_task(output.run())
     try:
         yield
@@ -185,9 +190,10 @@ async def passing_on(
         output.close()
         await writing
     finally:
-        for task in (looking, writing):
+        for task in (*looking, writing):
             task.cancel()
-        await asyncio.gather(looking, writing, return_exceptions=True)
+        await asyncio.gather(*looking, writing, return_exceptions=True)
+        shown.stop()
 
 
 async def _look(place: Place, key: Key, output: LauncherOutput, tell: "_Once") -> None:

@@ -33,7 +33,7 @@ from mpijob.sdk import shipping
 from mpijob.sdk.attempt import failed, launcher_pods, passing_on, to_the_end
 from mpijob.sdk.calling import note
 from mpijob.sdk.errors import JobError, JobFailed, NoSuchJob
-from mpijob.sdk.launcher_output import LauncherOutput, to_stdout
+from mpijob.sdk.launcher_output import to_stdout
 from mpijob.sdk.place import Place, opened
 from mpijob.sdk.state import JobState, state_of
 from mpijob.sdk.tasks import Task
@@ -91,8 +91,7 @@ class AsyncClient:
             running = await _sound(place.start(self._placed(place, job)))
             assert running.job is not None
             key = Key(*manifests.key_of(running.job))
-            output = LauncherOutput(place.logs, key.namespace, lambda: None, write=to_stdout)
-            async with passing_on(place, key, output, note):
+            async with passing_on(place, key, to_stdout, note):
                 await to_the_end(running)
             return await _ended(place, running.job)
 

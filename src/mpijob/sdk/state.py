@@ -1,6 +1,7 @@
 """How a job is, as a value: what `list`, `wait` and `submit` return."""
 
 from datetime import datetime
+from html import escape
 
 from msgspec import Struct
 
@@ -51,6 +52,18 @@ class JobState(Struct, frozen=True):
         """Return it as one line."""
         why = f" ({self.reason})" if self.reason and not self.succeeded else ""
         return f"{self.name}: {self.state}{why}, {self.ready}/{self.workers} workers ready"
+
+    def _repr_html_(self) -> str:
+        """Return it as notebooks show it."""
+        shown = {
+            "job": self.name,
+            "state": self.state,
+            "why": self.reason,
+            "workers ready": f"{self.ready}/{self.workers}",
+        }
+        head = "".join(f"<th>{escape(name)}</th>" for name in shown)
+        row = "".join(f"<td>{escape(value)}</td>" for value in shown.values())
+        return f"<table><tr>{head}</tr><tr>{row}</tr></table>"
 
 
 _ENDS = tuple(
