@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 PAGE_SIZE = 500
 #: How long the server is asked to keep a stream open, in seconds, with some spread.
 _STREAM_S = (240, 300)
-#: Servers send bookmarks about once a minute; a silence of more than this is a dead connection.
-_IDLE_S = 150.0
+#: Servers send bookmarks once a minute; a silence of more than this is a dead connection.
+_IDLE_S = 100.0
 _BACKOFF_S = (0.2, 30.0)
 
 

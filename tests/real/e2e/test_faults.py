@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import faults
-from harness.manifests import HOSTNAME, job, user
+from harness.manifests import HOSTNAME, job
 from harness.node_settings import DOMAIN
 from harness.recipes import OWN, Pantry
 from harness.shape import Shape
@@ -21,22 +21,25 @@ pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made, and ra
 _PODS = "/api/v1/namespaces/{}/pods"
 _NODES = "/api/v1/nodes"
 _JOB, _ROLE = "training.kubeflow.org/job-name", "training.kubeflow.org/job-role"
-_PERSON = user(1000)
-#: Each rank says where it runs, and stays for as long as it takes to do something to it.
-_STAY = ("mpirun", "sh", "-c", "hostname; sleep 15")
 _LOST = {"key": "node.kubernetes.io/out-of-service", "value": "lost", "effect": "NoExecute"}
 
 
-def _on(node):
-    return {"nodeSelector": {"kubernetes.io/hostname": node}, **_PERSON}
+def _staying(name, image, **roles):
+    """Return a job whose ranks say where they run, and stay until they are told that it is done."""
+    program = f"hostname; until [ -e /told/{name} ]; do sleep 0.2; done"
+    return job(name, image, "mpirun", "sh", "-c", program, **roles)
 
 
-def _rather_on(node):
+def _on(node, person):
+    return {"nodeSelector": {"kubernetes.io/hostname": node}, **person}
+
+
+def _rather_on(node, person):
     """Fields of pods that go there, and elsewhere only where that node is not to be had."""
     term = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     preferred = {"weight": 100, "preference": {"matchExpressions": [term]}}
     affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}
-    return {"affinity": affinity, **_PERSON}
+    return {"affinity": affinity, **person}
 
 
 def _until_ranks_run(api, space, name):
@@ -81,15 +84,15 @@ def space(site):
 
 
 @pytest.fixture(scope="module")
-def runs(site, space):
+def runs(site, space, told, sees_told):
     """What became of jobs to whose pods something was done."""
     five = site.images["openmpi-5"]
     node = site.cluster.nodes[1]
-    both = {"launcher": _PERSON, "worker": _PERSON}
+    both = {"launcher": sees_told, "worker": sees_told}
     manifests = [
-        job("deleted", five, *_STAY, **both),
-        job("killed", five, *_STAY, **both),
-        job("kubelet", five, *_STAY, launcher=_PERSON, worker=_on(node)),
+        _staying("deleted", five, **both),
+        _staying("killed", five, **both),
+        _staying("kubelet", five, launcher=sees_told, worker=_on(node, sees_told)),
     ]
     site.submit(space, *manifests, job("domain", five, *HOSTNAME, runLauncherAsWorker=True, **both))
 
@@ -97,28 +100,27 @@ def runs(site, space):
         with site.api() as api:
             _until_ranks_run(api, space, name)
             act(api, f"{_PODS.format(space)}/{name}-worker-1")
+        (told / name).touch()
 
     acts = {
         "deleted": lambda api, pod: api.delete(pod),
         "killed": lambda api, pod: faults.kill_container(api.read(pod)),
         "kubelet": lambda api, pod: faults.kill(site.cluster, node, "kubelet"),
     }
-    # Each as soon as its ranks run: they stay for a while only.
     with ThreadPoolExecutor(len(acts)) as beside:
         list(beside.map(strike, acts.keys(), acts.values()))
     return {name: site.ended(space, name) for name in (*acts, "domain")}
 
 
 @pytest.fixture(scope="module")
-def lost(site, space, runs):
+def lost(site, space, told, sees_told, runs):
     """What became of a job whose node was lost, and nobody could say whether its pods still ran.
 
     That it is out of service is for a person, or a cloud's controller, to say.
     """
     gone, rest = site.cluster.nodes[1], site.cluster.nodes[0]
-    manifest = job(
-        "lost", site.images["openmpi-5"], *_STAY, launcher=_on(rest), worker=_rather_on(gone)
-    )
+    launcher, worker = _on(rest, sees_told), _rather_on(gone, sees_told)
+    manifest = _staying("lost", site.images["openmpi-5"], launcher=launcher, worker=worker)
     site.submit(space, manifest)
     with site.api() as api:
         _until_ranks_run(api, space, "lost")
@@ -127,6 +129,7 @@ def lost(site, space, runs):
             field = {"fieldSelector": f"metadata.name={gone}"}
             api.until(_NODES, lambda node: not _is_ready(node), limit_s=90, **field)
             api.merge(f"{_NODES}/{gone}", {"spec": {"taints": [_LOST]}})
+            (told / "lost").touch()
             run = site.ended(space, "lost", limit_s=150)
         api.merge(f"{_NODES}/{gone}", {"spec": {"taints": None}})
         api.until(_NODES, _is_ready, limit_s=90, **field)

@@ -23,6 +23,7 @@ def test_a_person_who_types_what_stands_there(site, images, tmp_path):
         "HOME": str(tmp_path),
         "KUBECONFIG": site.cluster.kubeconfig,
         "OPERATOR": images["operator"],
+        "DELIVERY": images["kubectl-delivery"],
         "IMAGE": images["user"],
     }
     failed = []
