@@ -200,7 +200,8 @@ def test_a_late_watch_does_not_undo_what_an_answer_told():
 NEWS = {
     "the echo of an answer": (pod("pi-worker-0"), 20, None),
     "what is not looked at": (pod("pi-worker-0", spec={"priority": 7}), 25, None),
-    "a node": (pod("pi-worker-0", spec={"nodeName": "n1"}), 25, PI),
+    "where it goes": (pod("pi-worker-0", spec={"nodeName": "n1"}), 25, None),
+    "that it failed": (pod("pi-worker-0", status={"phase": "Failed"}), 25, PI),
 }
 
 

@@ -5,6 +5,7 @@ from random import Random
 
 from mpijob.core.job import Key
 from mpijob.engine.queue import RETRY_S_MAX, RETRY_S_MIN, Queue
+from mpijob.sim.loop import play
 
 A, B = Key("default", "a"), Key("default", "b")
 
@@ -121,6 +122,24 @@ def test_a_key_that_rests_is_taken_once_for_all_that_came_meanwhile():
         return taken, queue.due_count
 
     assert run(scene, rest_s=0.01) == ([B, A], 0)
+
+
+def test_the_more_keys_rest_the_longer_each_does():
+    async def rested_s(count):
+        queue, clock = Queue(rest_s=0.1), asyncio.get_running_loop().time
+        keys = [Key("default", f"{number}") for number in range(count)]
+        for key in keys:
+            queue.add(key)
+        for _ in keys:
+            queue.give_back(await queue.take())
+        began_at = clock()
+        for key in keys:
+            queue.add(key)
+        for _ in keys:
+            await queue.take()
+        return round(clock() - began_at, 2)
+
+    assert [play(rested_s(count), Random(1)) for count in (1, 11, 1000)] == [0.1, 0.2, 1.0]
 
 
 def test_a_key_that_rests_and_is_asked_for_is_no_idleness():

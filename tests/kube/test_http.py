@@ -91,7 +91,7 @@ def play(scene, *scripts):
 
 
 async def ask(http, method="GET", path="/", body=None, query=None, headers=None, patience_s=10):
-    async with http.answered(
+    async with await http.ask(
         method, path, query=query or {}, headers=headers or {}, body=body, patience_s=patience_s
     ) as answer:
         return answer.status, await answer.read(patience_s)
@@ -182,7 +182,7 @@ def test_a_connection_whose_server_wants_no_more_is_not_kept(answer):
 
 def test_an_answer_that_is_left_unread_costs_the_connection():
     async def scene(http):
-        async with http.answered("GET", "/", query={}, headers={}, patience_s=10):
+        async with await http.ask("GET", "/", query={}, headers={}, patience_s=10):
             pass
         return await ask(http)
 
@@ -207,7 +207,7 @@ def test_what_may_have_taken_effect_is_not_asked_twice():
 
 def test_an_answer_that_goes_on_is_given_as_it_comes():
     async def scene(http):
-        async with http.answered("GET", "/", query={}, headers={}, patience_s=10) as answer:
+        async with await http.ask("GET", "/", query={}, headers={}, patience_s=10) as answer:
             return b"".join([piece async for piece in answer.pieces(10)])
 
     assert play(scene, [[CHUNKED, chunk(b"a\n"), chunk(b"b\n"), chunk(b"")]])[0] == b"a\nb\n"
@@ -215,7 +215,7 @@ def test_an_answer_that_goes_on_is_given_as_it_comes():
 
 def test_an_answer_that_falls_silent_breaks():
     async def scene(http):
-        async with http.answered("GET", "/", query={}, headers={}, patience_s=10) as answer:
+        async with await http.ask("GET", "/", query={}, headers={}, patience_s=10) as answer:
             return [piece async for piece in answer.pieces(0.01)]
 
     with pytest.raises(Broken, match="nothing came"):

@@ -205,12 +205,18 @@ class Seen(msgspec.Struct, frozen=True):
     job_name: str = ""
 
     def tells_news(self, before: "Seen | None") -> bool:
-        """Say whether this tells more than `before` did; another version alone is no news."""
+        """Say whether this tells more than `before` did that a decision turns on.
+
+        Another version alone does not, nor where a pod goes, which is for people to read.
+        """
         if before is None or type(before.view) is not type(self.view):
             return True
-        if isinstance(self.view, Child) and isinstance(before.view, Child):
-            as_new = replace(before.view, version=self.view.version)
-            before = replace(before, view=as_new)
+        if isinstance(self.view, PodView) and isinstance(before.view, PodView):
+            view = self.view
+            same = {"version": view.version, "node": view.node, "unschedulable": view.unschedulable}
+            before = replace(before, view=replace(before.view, **same))
+        elif isinstance(self.view, Child) and isinstance(before.view, Child):
+            before = replace(before, view=replace(before.view, version=self.view.version))
         return self != before
 
 

@@ -2,7 +2,7 @@
 
 Events come in plainly and are never slowed down; only failures are, each key by itself. A key that
 was just looked at may rest for a moment, so that what happens to its pods one by one is looked at
-together.
+together: for longer the more keys rest, since then each event comes later too.
 """
 
 import asyncio
@@ -12,12 +12,15 @@ from mpijob.core.job import Key
 
 RETRY_S_MIN = 0.02
 RETRY_S_MAX = 60.0
+#: So many keys that rest have each rest for twice as long, up to so much.
+_CROWD = 10
+_REST_S_MAX = 1.0
 
 
 class Queue:
     """The keys that are due. Times are those of the running loop, in seconds.
 
-    `rest_s` is how long a key that was looked at is not given out again.
+    `rest_s` is how long a key that was looked at is not given out again, where no other rests.
     """
 
     def __init__(self, rest_s: float = 0.0) -> None:
@@ -74,7 +77,8 @@ class Queue:
         self._busy.discard(key)
         if rests and self._rest_s:
             loop = asyncio.get_running_loop()
-            self._resting[key] = loop.call_later(self._rest_s, self._rested, key)
+            rest_s = min(self._rest_s * (1 + len(self._resting) / _CROWD), _REST_S_MAX)
+            self._resting[key] = loop.call_later(rest_s, self._rested, key)
         else:
             self._add_again(key)
         self._given_back.set()

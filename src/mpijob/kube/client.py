@@ -160,8 +160,12 @@ class Client:
 
     async def _whole(self, sent: "_Sent") -> tuple[int, bytes, float | None]:
         """Send a request; return status and body of its answer, and how long to wait if so told."""
-        async with self._pace, self._answered(sent, _ANSWER_S) as answer:
-            return answer.status, await answer.read(_ANSWER_S), _wait_s(answer)
+        async with self._pace:
+            try:
+                async with await self._ask(sent, _ANSWER_S) as answer:
+                    return answer.status, await answer.read(_ANSWER_S), _wait_s(answer)
+            except Broken as broken:
+                raise self._unreachable(sent, broken) from broken
 
     @asynccontextmanager
     async def stream(
@@ -173,47 +177,43 @@ class Client:
         stream that is silent for `idle_s` ends as Unreachable.
         """
         sent = _Sent("WATCH", path, None, JSON, query)
-        async with self._answered(sent, min(idle_s, _ANSWER_S)) as answer:
-            if answer.status >= OK_END:
-                text = await answer.read(_ANSWER_S)
-                await asyncio.sleep(_wait_s(answer) or 0)
-                raise _refusal(answer.status, text, f"watch {path}")
-            yield answer.pieces(idle_s)
+        try:
+            async with await self._ask(sent, min(idle_s, _ANSWER_S)) as answer:
+                if answer.status >= OK_END:
+                    text = await answer.read(_ANSWER_S)
+                    await asyncio.sleep(_wait_s(answer) or 0)
+                    raise _refusal(answer.status, text, f"watch {path}")
+                yield answer.pieces(idle_s)
+        except Broken as broken:
+            raise self._unreachable(sent, broken) from broken
 
-    @asynccontextmanager
-    async def _answered(self, sent: "_Sent", patience_s: float) -> AsyncIterator[Answer]:
-        """Send a request and give its answer, whatever it is. Raises Unreachable."""
+    async def _ask(self, sent: "_Sent", patience_s: float) -> Answer:
+        """Send a request and return its answer, whatever it is. Raises Unreachable, Broken."""
         try:
             shown = await self._connection.credentials.headers()
         except CredentialsError as broken:
             raise Unreachable(str(broken)) from broken
         typed = {} if sent.body is None else {"Content-Type": sent.content_type}
-        try:
-            async with self._http.answered(
-                "GET" if sent.verb == "WATCH" else sent.verb,
-                sent.path,
-                query=sent.query,
-                headers={**shown, **typed},
-                body=sent.body,
-                patience_s=patience_s,
-            ) as answer:
-                self.requests[sent.verb, answer.status] += 1
-                try:
-                    yield answer
-                finally:
-                    if answer.status == UNAUTHORIZED:
-                        self._renew(answer, shown)
-        except Broken as broken:
-            if broken.is_trust:
-                self._connection.reload()
-            raise Unreachable(f"{sent.verb} {sent.path}: {broken}") from broken
+        answer = await self._http.ask(
+            "GET" if sent.verb == "WATCH" else sent.verb,
+            sent.path,
+            query=sent.query,
+            headers={**shown, **typed},
+            body=sent.body,
+            patience_s=patience_s,
+        )
+        self.requests[sent.verb, answer.status] += 1
+        if answer.status == UNAUTHORIZED:
+            self._connection.credentials.forget(shown)
+            self._connection.reload()
+            answer.is_last = True  # The connection has shown the old certificate once and for all.
+        return answer
 
-    def _renew(self, answer: Answer, shown: Mapping[str, str]) -> None:
-        """Have everything drawn anew that a server did not take, and the connection with it."""
-        self._connection.credentials.forget(shown)
-        self._connection.reload()
-        # It has shown the old certificate once and for all.
-        answer.close()
+    def _unreachable(self, sent: "_Sent", broken: Broken) -> Unreachable:
+        """Return what a request's failure is to who asked."""
+        if broken.is_trust:
+            self._connection.reload()
+        return Unreachable(f"{sent.verb} {sent.path}: {broken}")
 
 
 class _Sent(Struct, frozen=True):

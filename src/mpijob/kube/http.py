@@ -15,7 +15,7 @@ import ssl
 from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from typing import Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from httptools import HttpParserError, HttpResponseParser
@@ -41,6 +41,7 @@ _KEEPALIVE = (
 _PORTS = {"http": 80, "https": 443}
 #: Who asks for no coding may be answered in any.
 _PLAIN = {"Accept-Encoding": "identity"}
+_NEVER = float("inf")
 _SAFE = "/:@!$&'()*+,;=~"
 
 
@@ -53,11 +54,29 @@ class Broken(Exception):
 
 
 class Answer:
-    """What a server answers: its status and headers, and a body that may still be coming."""
+    """What a server answers: its status and headers, and a body that may still be coming.
 
-    def __init__(self, line: "_Line") -> None:
+    Used as a context. What is not read of it by the end of that costs the connection, and so does
+    `is_last`.
+    """
+
+    def __init__(self, line: "_Line", kept: list["_Line"]) -> None:
         self._line = line
+        self._kept = kept
+        self.is_last = False
         self.status = line.status
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Keep the connection for the next request, if nothing was left of this one."""
+        line = self._line
+        if line.may_be_kept and not self.is_last:
+            line.rests_since = asyncio.get_running_loop().time()
+            self._kept.append(line)
+        else:
+            line.abort()
 
     def header(self, name: str) -> str:
         """Return a header's value; "" where there is none. `name` is in lower case."""
@@ -69,28 +88,24 @@ class Answer:
         """Return the whole body. Raises Broken, also where it is not there within `patience_s`."""
         pieces = self._line.taken()
         if not self._line.is_whole:
-            try:
-                async with asyncio.timeout(patience_s):
-                    while not self._line.is_whole:
-                        await self._line.news()
-                        pieces += self._line.taken()
-            except TimeoutError as slow:
-                raise Broken(f"no whole answer within {patience_s:.0f} s") from slow
+            until = asyncio.get_running_loop().time() + patience_s
+            while not self._line.is_whole:
+                if not await self._line.news(until):
+                    raise Broken(f"no whole answer within {patience_s:.0f} s")
+                pieces += self._line.taken()
         return b"".join(pieces)
 
     async def pieces(self, idle_s: float) -> AsyncIterator[bytes]:
         """Yield the body as it comes. Raises Broken, also after a silence of `idle_s`."""
+        clock = asyncio.get_running_loop().time
         while True:
             while pieces := self._line.taken():
                 for piece in pieces:
                     yield piece
             if self._line.is_whole:
                 return
-            try:
-                async with asyncio.timeout(idle_s):
-                    await self._line.news()
-            except TimeoutError as silent:
-                raise Broken(f"nothing came for {idle_s:.0f} s") from silent
+            if not await self._line.news(clock() + idle_s):
+                raise Broken(f"nothing came for {idle_s:.0f} s")
 
     def close(self) -> None:
         """Have the connection closed rather than kept."""
@@ -141,8 +156,7 @@ class Http:
         await asyncio.gather(*(line.closed.wait() for line in self._open))
         self._open.clear()
 
-    @asynccontextmanager
-    async def answered(
+    async def ask(
         self,
         method: str,
         path: str,
@@ -151,41 +165,39 @@ class Http:
         headers: Mapping[str, str],
         body: bytes | None = None,
         patience_s: float,
-    ) -> AsyncIterator[Answer]:
-        """Send a request and give its answer once its head is there, within `patience_s`.
+    ) -> Answer:
+        """Send a request and return its answer once its head is there, within `patience_s`.
 
-        What is not read of the answer within the block costs the connection. Raises Broken.
+        Raises Broken.
         """
         target = self._before + quote(path, _SAFE) + (f"?{urlencode(query)}" if query else "")
         head = _head(f"{method} {target} HTTP/1.1", {**self._headers, **headers}, body)
-        try:
-            async with asyncio.timeout(patience_s):
-                line = await self._asked(head, body or b"", may_repeat=method == "GET")
-        except TimeoutError as silent:
-            raise Broken(f"no answer within {patience_s:.0f} s") from silent
-        try:
-            answer = Answer(line)
-            coding = answer.header("content-encoding")
-            if coding not in ("", "identity"):
-                raise Broken(f"the answer is coded as {coding}, and no coding was asked for")
-            yield answer
-        finally:
-            if line.may_be_kept:
-                line.rests_since = asyncio.get_running_loop().time()
-                self._kept.append(line)
-            else:
-                line.abort()
+        until = asyncio.get_running_loop().time() + patience_s
+        line = await self._asked(head + (body or b""), until, may_repeat=method == "GET")
+        if line is None:
+            raise Broken(f"no answer within {patience_s:.0f} s")
+        answer = Answer(line, self._kept)
+        coding = answer.header("content-encoding")
+        if coding not in ("", "identity"):
+            answer.close()
+            raise Broken(f"the answer is coded as {coding}, and no coding was asked for")
+        return answer
 
-    async def _asked(self, head: bytes, body: bytes, *, may_repeat: bool) -> "_Line":
-        """Send a request by a connection and return that, once the answer's head is there."""
+    async def _asked(self, request: bytes, until: float, *, may_repeat: bool) -> "_Line | None":
+        """Send a request and return its connection once the answer's head is there, None if late.
+
+        `until` is a time of the loop. Raises Broken.
+        """
         while True:
             line, was_kept = self._rested(), True
             if line is None:
-                line, was_kept = await self._connected(), False
+                line, was_kept = await self._connected(until), False
             try:
-                line.send(head + body)
+                line.send(request)
                 while not line.status:
-                    await line.news()
+                    if not await line.news(until):
+                        line.abort()
+                        return None
             except Broken:
                 line.abort()
                 if was_kept and may_repeat and not line.has_heard:
@@ -206,10 +218,11 @@ class Http:
             line.abort()
         return None
 
-    async def _connected(self) -> "_Line":
-        """Return a new connection. Raises Broken."""
+    async def _connected(self, until: float) -> "_Line":
+        """Return a new connection, within CONNECT_S and `until`. Raises Broken."""
+        patience_s = min(CONNECT_S, until - asyncio.get_running_loop().time())
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(patience_s):
                 if self._proxy is None:
                     line = await _connect(
                         self._host, self._port, self._trust, server_name=self._server_name
@@ -218,7 +231,7 @@ class Http:
                     line = await self._through_proxy()
         except TimeoutError as silent:
             where = f"{self._host}:{self._port}"
-            raise Broken(f"{where}: no connection within {CONNECT_S:.0f} s") from silent
+            raise Broken(f"{where}: no connection within {patience_s:.0f} s") from silent
         except OSError as broken:
             is_trust = isinstance(broken, ssl.SSLError)
             where = f"{self._host}:{self._port}"
@@ -264,7 +277,7 @@ class _Line(asyncio.BufferedProtocol):
     def __init__(self) -> None:
         self._room = memoryview(bytearray(_READ_BYTES))
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
         self._pieces: deque[bytes] = deque()
         self._unread = 0
         self._end: Broken | None = None
@@ -300,16 +313,25 @@ class _Line(asyncio.BufferedProtocol):
         self._is_coming = True
         self._transport.write(request)
 
-    async def news(self) -> None:
-        """Return once more of the answer has come. Raises Broken where none will."""
+    async def news(self, until: float = _NEVER) -> bool:
+        """Return once more of the answer has come, or False where none had by `until`.
+
+        `until` is a time of the loop. Raises Broken where no more will come.
+        """
+        came = True
         if self._end is None:
-            self._waiter = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._waiter = waiter = loop.create_future()
+            alarm = loop.call_at(until, _wake, waiter, False) if until < _NEVER else None
             try:
-                await self._waiter
+                came = await waiter
             finally:
                 self._waiter = None
+                if alarm is not None:
+                    alarm.cancel()
         if self.is_lost and not self.is_whole:
             raise self._end or Broken("the connection was closed")
+        return came
 
     def taken(self) -> list[bytes]:
         """Take what has come of the body."""
@@ -359,7 +381,7 @@ class _Line(asyncio.BufferedProtocol):
             self.abort()
         if self._unread > _UNREAD_BYTES and self._transport is not None:
             self._transport.pause_reading()
-        self._wake()
+        _wake(self._waiter, True)
 
     def eof_received(self) -> bool:
         return False
@@ -371,7 +393,7 @@ class _Line(asyncio.BufferedProtocol):
         self._broke(Broken(str(error or "the server closed the connection"), is_trust=is_trust))
         self._transport = None
         self.closed.set()
-        self._wake()
+        _wake(self._waiter, True)
 
     def _ends_with_connection(self) -> bool:
         """Say whether nothing but its end tells how long the answer is."""
@@ -380,10 +402,6 @@ class _Line(asyncio.BufferedProtocol):
 
     def _broke(self, why: Broken) -> None:
         self._end = self._end or why
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     # What httptools calls.
 
@@ -427,6 +445,12 @@ async def _connect(
     for option, value in _KEEPALIVE:
         plug.setsockopt(socket.IPPROTO_TCP, option, value)
     return line
+
+
+def _wake(waiter: "asyncio.Future[bool] | None", came: bool) -> None:  # noqa: FBT001
+    """Tell who waits, if anybody still does, whether what they wait for came."""
+    if waiter is not None and not waiter.done():
+        waiter.set_result(came)
 
 
 def _head(first: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
