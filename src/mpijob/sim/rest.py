@@ -13,6 +13,7 @@ from mpijob.core import names
 from mpijob.core.job import CleanPodPolicy, Manifest, MPIJob, Rejected
 from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind, Ref
+from mpijob.core.report import BACKOFF_LIMIT_EXCEEDED
 from mpijob.core.status import ConditionType
 from mpijob.engine.cache import CHILD_KINDS, Cache
 from mpijob.ports import Change, ChangeType
@@ -220,8 +221,8 @@ def is_comparable(world: World) -> bool:
     """Say whether a job rests where one without its past does.
 
     Not so one that somebody is in the way of, or that finds no room; that ran out of the time or
-    the tries that it had; that ended in the moment in which it was suspended; or that was unsound
-    when it rested, and so stands as it was before.
+    the tries that it had, as one that lost a pod, of which its reason then tells; that ended in
+    the moment in which it was suspended; or that was unsound when it rested, and stands as before.
     """
     job = world.job
     if job is None or strangers(world.store):
@@ -230,7 +231,7 @@ def is_comparable(world: World) -> bool:
     if isinstance(found, Rejected) or found.suspended == found.status.finished:
         return False
     failed = found.status.condition(ConditionType.FAILED)
-    return failed is None or (not world.ends_well and "BackoffLimit" in failed.reason)
+    return failed is None or (not world.ends_well and failed.reason == BACKOFF_LIMIT_EXCEEDED)
 
 
 def picture(world: World) -> dict[str, Any]:
