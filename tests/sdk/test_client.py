@@ -67,6 +67,24 @@ def test_what_hinders_a_job_is_told_once(client, capfd):
     assert len(notes) == 1
 
 
+def test_a_job_file_s_programs_start_in_its_folder(client, tmp_path, capfdbinary):
+    path = tmp_path / "pi.yaml"
+    path.write_text(yaml.safe_dump(job("pwd")))
+    client.run(path)
+    assert capfdbinary.readouterr().out.decode() == f"{tmp_path}\n"
+
+
+def test_a_client_s_namespace_holds_its_jobs(home):
+    mine = Client(namespace="mine")
+    mine.run(job())
+    assert [(state.namespace, state.name) for state in mine.list()] == [("mine", "pi")]
+
+
+def test_a_client_of_another_namespace_sees_none_of_them(home):
+    Client(namespace="mine").run(job())
+    assert Client().list() == []
+
+
 def test_a_bad_job_file_is_told_with_its_place(client, tmp_path):
     path = tmp_path / "pi.yaml"
     path.write_text("kind: Pod\n")

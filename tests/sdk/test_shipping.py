@@ -6,6 +6,7 @@ import pickle
 import runpy
 import sys
 import zipfile
+from types import ModuleType
 
 import pytest
 
@@ -53,6 +54,24 @@ def test_a_task_goes_as_its_function(folder):
         return inner(number) + 1
 
     assert called(folder, shipped(folder, outer, 2)) == 7
+
+
+@task(task_config=MPIJob(num_workers=1, num_launcher_replicas=1))
+def named():
+    """Return nothing."""
+
+
+def test_a_task_goes_to_processes_of_this_machine_by_its_name(monkeypatch):
+    # Which tests have only for themselves.
+    monkeypatch.setitem(sys.modules, named.__module__, sys.modules.get(named.__module__, _this()))
+    assert pickle.loads(pickle.dumps(named)) is named
+
+
+def _this():
+    """Return this module, as far as names are looked up in it."""
+    module = ModuleType(__name__)
+    module.named = named
+    return module
 
 
 def test_a_function_s_file_is_named_in_tracebacks(folder):

@@ -12,7 +12,7 @@ How it is used::
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ from mpijob.sdk.place import Place, opened
 from mpijob.sdk.state import JobState, state_of
 from mpijob.sdk.tasks import Task
 from mpijob.sdk.waiting import sync_face
-from mpijob.sdk.where import Where, meant
+from mpijob.sdk.where import Here, Where, meant
 
 Made = TypeVar("Made")
 
@@ -73,8 +73,10 @@ class AsyncClient:
             kwargs: The same, by name.
 
         """
-        async with opened(self.where) as place:
-            return state_of(await self._submitted(place, job, args, kwargs))
+        async with self._opened(job) as place:
+            if isinstance(job, Task):
+                return state_of(await job.calling(args, kwargs).submitted(place))
+            return state_of(await _sound(place.detach(self._placed(place, job))))
 
     async def run(self, job: Runnable, *args: Any, **kwargs: Any) -> Any:
         """Run a job to its end, its output passed on; return its state, or a task's result.
@@ -87,7 +89,7 @@ class AsyncClient:
         if isinstance(job, Task):
             terms = replace(job.terms, where=self.where)
             return await Task(job.function, terms).run(*args, **kwargs)
-        async with opened(self.where) as place:
+        async with self._opened(job) as place:
             running = await _sound(place.start(self._placed(place, job)))
             assert running.job is not None
             key = Key(*manifests.key_of(running.job))
@@ -102,7 +104,7 @@ class AsyncClient:
             TimeoutError: It has not, after so many seconds.
 
         """
-        async with opened(self.where) as place, asyncio.timeout(timeout_s):
+        async with self._opened() as place, asyncio.timeout(timeout_s):
             return state_of(await self._over(place, name))
 
     async def logs(self, name: str, *, follow: bool = False) -> AsyncIterator[str]:
@@ -113,8 +115,8 @@ class AsyncClient:
             follow: Go on with what it writes until the job has ended.
 
         """
-        async with opened(self.where) as place:
-            key = self._key(place, name)
+        async with self._opened() as place:
+            key = Key(place.namespace, name)
             await place.job(key)
             pods = launcher_pods(await place.listed(Kind.POD, key), key)
             if not pods and follow:
@@ -126,8 +128,8 @@ class AsyncClient:
 
     async def events(self, name: str) -> list[EventView]:
         """Return what happened to a job and its pods, in order."""
-        async with opened(self.where) as place:
-            key = self._key(place, name)
+        async with self._opened() as place:
+            key = Key(place.namespace, name)
             await place.job(key)
             seen = map(wire.view, await place.listed(Kind.EVENT))
             return wire.in_order(one for one in seen if wire.concerns(one, key.namespace, name))
@@ -140,7 +142,7 @@ class AsyncClient:
             BaseException: What the function raised; its cause is a RankFailed.
 
         """
-        async with opened(self.where) as place:
+        async with self._opened() as place:
             job = await self._over(place, name)
             at = _call_folder(job)
             if not at:
@@ -155,9 +157,9 @@ class AsyncClient:
 
     async def delete(self, name: str) -> None:
         """Delete a job with all that was kept of it; where it is gone, do nothing."""
-        async with opened(self.where) as place:
+        async with self._opened() as place:
             try:
-                job = await place.job(self._key(place, name))
+                job = await place.job(Key(place.namespace, name))
             except NoSuchJob:
                 return
             await place.remove(job)
@@ -167,22 +169,17 @@ class AsyncClient:
 
     async def list(self) -> list[JobState]:
         """Return all jobs of the namespace, in order of their names."""
-        async with opened(self.where) as place:
-            jobs = await place.listed(Kind.MPI_JOB)
-            wanted = self.namespace or place.namespace
-            return [state_of(job) for job in jobs if manifests.key_of(job)[0] == wanted]
+        async with self._opened() as place:
+            return [state_of(job) for job in await place.listed(Kind.MPI_JOB)]
 
     # How it is done.
 
-    def _key(self, place: Place, name: str) -> Key:
-        return Key(self.namespace or place.namespace, name)
-
-    async def _submitted(
-        self, place: Place, job: Runnable, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Manifest:
-        if isinstance(job, Task):
-            return await job.calling(args, kwargs).submitted(place)
-        return await _sound(place.detach(self._placed(place, job)))
+    @asynccontextmanager
+    async def _opened(self, job: Runnable | None = None) -> AsyncIterator[Place]:
+        """Open the place, in this client's namespace, and for a job file in the file's folder."""
+        async with opened(_beside(self.where, job)) as place:
+            place.namespace = self.namespace or place.namespace
+            yield place
 
     def _placed(self, place: Place, job: NewJob | str | Path | Mapping[str, Any]) -> Manifest:
         """Return the manifest that is meant, in a namespace. Raises JobError for a bad file."""
@@ -196,11 +193,11 @@ class AsyncClient:
             except jobfile.Invalid as invalid:
                 raise JobError("\n".join(map(str, invalid.complaints))) from None
         said = manifests.key_of(manifest)[0]
-        return manifests.renamed(manifest, namespace=said or self.namespace or place.namespace)
+        return manifests.renamed(manifest, namespace=said or place.namespace)
 
     async def _over(self, place: Place, name: str) -> Manifest:
         """Return a job once it has ended. Raises NoSuchJob, also where it goes meanwhile."""
-        key = self._key(place, name)
+        key = Key(place.namespace, name)
         await place.job(key)
         async with aclosing(place.changes(Kind.MPI_JOB, key)) as changes:
             async for change in changes:
@@ -218,6 +215,13 @@ class AsyncClient:
 
 #: The same for code without a loop: each method runs to its end, and `logs` is a plain iterator.
 Client = sync_face(AsyncClient)
+
+
+def _beside(where: Where, job: Runnable | None) -> Where:
+    """Return where a job runs: one of a file, in the file's folder, as its relative paths mean."""
+    if isinstance(where, Here) and not where.folder and isinstance(job, str | Path):
+        return replace(where, folder=str(Path(job).absolute().parent))
+    return where
 
 
 async def _sound(making: Awaitable[Made]) -> Made:

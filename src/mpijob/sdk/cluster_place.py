@@ -75,8 +75,13 @@ class ClusterPlace(Place):
             yield Change(change.type, {**about, **told} if told else told)
 
     async def start(self, job: Manifest) -> "ClusterRun":
-        """Make a job, and return what watches it."""
-        return ClusterRun(self, await self.detach(job))
+        """Make a job, and return what watches it; one that was given up while it was made goes."""
+        making = asyncio.create_task(self.detach(job))
+        try:
+            return ClusterRun(self, await asyncio.shield(making))
+        except asyncio.CancelledError:
+            await self.remove(await making)
+            raise
 
     async def detach(self, job: Manifest) -> Manifest:
         """Make a job, and return it."""

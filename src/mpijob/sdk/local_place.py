@@ -36,7 +36,7 @@ class LocalPlace(Place):
         self.objects = local.objects
         self.logs = local.logs
         self._settings = Settings(
-            folder=os.getcwd(),
+            folder=os.path.abspath(where.folder),
             environment=inherited(os.environ),
             oversubscribe=True,
             mpi=where.mpi,

@@ -30,6 +30,10 @@ class Task(Generic[P, R]):
         self.terms = terms
         functools.update_wrapper(self, function)
 
+    def __reduce__(self) -> str:
+        """Return the name by which other processes of this machine find the same task."""
+        return self.function.__qualname__
+
     @property
     def task_config(self) -> TaskConfig:
         """How many workers and slots."""

@@ -17,10 +17,13 @@ class Here(Struct, frozen=True):
 
     Args:
         mpi: Which MPI: a family ("openmpi", "mpich", "intel") or a path; "" for one that fits.
+        folder: Where programs start that name no folder; "" for the current one, or for that of the
+            job file which is run.
 
     """
 
     mpi: str = ""
+    folder: str = ""
 
 
 class Cluster(Struct, frozen=True):
