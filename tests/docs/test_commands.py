@@ -11,10 +11,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # That one's are typed where there is a cluster: tests/real/e2e/test_guide.py.
 ON_A_CLUSTER = "on-a-cluster.md"
+# And that one's where there is flytekit: tests/flyte/test_guide.py.
+OF_FLYTE = "flyte.md"
 DOCUMENTS = [
     "README.md",
     *sorted(
-        str(p.relative_to(ROOT)) for p in ROOT.glob("docs/guide/**/*.md") if p.name != ON_A_CLUSTER
+        str(path.relative_to(ROOT))
+        for path in ROOT.glob("docs/guide/**/*.md")
+        if path.name not in (ON_A_CLUSTER, OF_FLYTE)
     ),
 ]
 
