@@ -79,8 +79,8 @@ def stored(tmp_path):
 
 
 def test_what_is_stored_is_read(stored):
-    stored.write("cloudpickle/a.py", b"a")
-    with stored.open("cloudpickle/a.py") as file:
+    stored.write("modules/deep/a.py", b"a")
+    with stored.open("modules/deep/a.py") as file:
         assert file.read() == b"a"
 
 
@@ -112,6 +112,19 @@ def called(stored, function):
 @pytest.mark.mpi
 def test_a_rank_finds_and_leaves_everything_in_an_object_store(stored):
     assert (called(stored, lambda number: number + 1), results(stored)) == ((0, ""), [21])
+
+
+@pytest.mark.mpi
+def test_the_user_s_own_modules_go_to_an_object_store_too(stored, tmp_path, monkeypatch):
+    (tmp_path / "own_module.py").write_text("def doubled(number):\n    return 2 * number\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def twice(number):
+        from own_module import doubled
+
+        return doubled(number)
+
+    assert (called(stored, twice), results(stored)) == ((0, ""), [40])
 
 
 @pytest.mark.mpi

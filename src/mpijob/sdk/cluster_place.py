@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import cloudpickle
 import msgspec
 
 from mpijob.api import versions
@@ -134,10 +133,8 @@ class ClusterPlace(Place):
         return "python3", "-u", f"{folder.place}/rank.py", folder.place
 
     def surroundings(self) -> Surroundings:
-        """Return cloudpickle, which images need not have; what is here is not there."""
-        package = Path(cloudpickle.__file__).parent
-        files = package.glob("*.py")
-        return Surroundings(luggage={f"cloudpickle/{at.name}": at.read_bytes() for at in files})
+        """Return that nothing of this machine is there."""
+        return Surroundings(is_elsewhere=True)
 
     def fitted(self, job: Manifest) -> Manifest:
         """Return a call's job with the volume and the Secret that its ranks need.

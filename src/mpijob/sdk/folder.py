@@ -42,7 +42,7 @@ class PathFolder:
     def write(self, name: str, content: bytes) -> None:
         """Write a file, whole or not at all."""
         path = self.path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.{os.getpid()}")
         new.write_bytes(content)
         new.rename(path)

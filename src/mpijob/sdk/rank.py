@@ -25,6 +25,8 @@ from typing import Any, BinaryIO
 
 #: Set where a function runs as a rank, to the name of its call.
 INSIDE = "MPIJOB_CALL"
+#: Where in a call's folder the modules are that came with it.
+LUGGAGE = "modules"
 #: How much of what pip says is told, in bytes.
 _LAST_WORDS = 1000
 
@@ -61,7 +63,7 @@ class Disagreement(Unfit):
 
 def _find_modules(folder: str, call: dict[str, Any]) -> None:
     """Have modules found: those that came with the call, those to be installed, the caller's."""
-    # The folder of this program is none of modules, but for what came with the call.
+    # The folder of this program is none of modules.
     sys.path[:1] = [_luggage(folder, call["luggage"])] if call["luggage"] else []
     if call["packages"]:
         sys.path.insert(0, _installed(call["packages"], call["packages_folder"]))
@@ -71,12 +73,12 @@ def _find_modules(folder: str, call: dict[str, Any]) -> None:
 def _luggage(folder: str, names: list[str]) -> str:
     """Return a folder of this host with the modules that came with the call."""
     if "://" not in folder:
-        return folder
+        return str(Path(folder) / LUGGAGE)
     here = Path(tempfile.mkdtemp(prefix="mpijob-"))
     for name in names:
         path = here / name
-        path.parent.mkdir(exist_ok=True)
-        with _opened(folder, name) as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _opened(folder, f"{LUGGAGE}/{name}") as file:
             path.write_bytes(file.read())
     return str(here)
 

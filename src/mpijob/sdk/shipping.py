@@ -12,12 +12,11 @@ import json
 import linecache
 import pickle
 import sys
-import sysconfig
 import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any
 
 import cloudpickle
@@ -33,6 +32,7 @@ from mpijob.sdk.errors import (
     RanksDisagree,
 )
 from mpijob.sdk.folder import Folder
+from mpijob.sdk.modules import needed, own_module
 
 #: cloudpickle's list of modules that go by value is one for the whole process.
 _PICKLING = threading.Lock()
@@ -70,13 +70,14 @@ class Surroundings(Struct, frozen=True):
 
     Args:
         path: Where they look for modules, besides their own places.
-        luggage: Further files, by their names in the call's folder: modules.
+        is_elsewhere: Whether nothing of this machine's files is there, so that modules of the
+            user's own travel with the call, and cloudpickle.
         packages_folder: Where packages are installed, "" for a folder of each host's own.
 
     """
 
     path: Sequence[str] = ()
-    luggage: Mapping[str, bytes] = field(default_factory=dict)
+    is_elsewhere: bool = False
     packages_folder: str = ""
 
 
@@ -92,7 +93,7 @@ def pickled(call: Call) -> bytes:
     # Its text goes beside.
     function = None if call.as_source else call.function
     buffer = io.BytesIO()
-    own = None if function is None else _own_module(function)
+    own = None if function is None else own_module(function)
     with _PICKLING:
         if own is not None:
             cloudpickle.register_pickle_by_value(own)
@@ -116,21 +117,22 @@ def ship(call: Call, content: bytes, folder: Folder, around: Surroundings) -> No
         around: What they find where they run.
 
     """
+    luggage = _luggage(call.function) if around.is_elsewhere else {}
     told = {
         "name": call.name,
         "ranks": call.ranks,
         "all": call.all_ranks,
         "python": list(sys.version_info[:2]),
         "path": list(around.path),
-        "luggage": list(around.luggage),
+        "luggage": list(luggage),
         "packages": list(call.packages),
         "packages_folder": around.packages_folder,
         "source": _source(call.function),
         "text": _text(call.function) if call.as_source else None,
         "environment": dict(call.environment),
     }
-    for name, luggage in around.luggage.items():
-        folder.write(name, luggage)
+    for name, module in luggage.items():
+        folder.write(f"{rank.LUGGAGE}/{name}", module)
     folder.write("call.json", json.dumps(told).encode())
     folder.write("call.pickle", content)
     folder.write("rank.py", Path(rank.__file__).read_bytes())
@@ -204,21 +206,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # It has no types.
         return super().reducer_override(obj)
 
 
-def _own_module(function: Callable[..., Any]) -> ModuleType | None:
-    """Return the function's module where it is the user's own, not one that is installed."""
-    module = sys.modules.get(getattr(function, "__module__", None) or "")
-    file = getattr(module, "__file__", None)
-    if module is None or module.__name__ == "__main__" or not file:
-        return None
-    installed = any(Path(file).is_relative_to(place) for place in _installed_places())
-    return None if installed or module.__name__.partition(".")[0] == "mpijob" else module
-
-
-@functools.cache
-def _installed_places() -> tuple[Path, ...]:
-    """Return the folders of what is installed."""
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple({Path(sysconfig.get_path(name)) for name in names})
+def _luggage(function: Callable[..., Any]) -> dict[str, bytes]:
+    """Return the modules that go with a call to where none of this machine's files are."""
+    package = Path(cloudpickle.__file__).parent
+    pickler = {f"cloudpickle/{path.name}": path.read_bytes() for path in package.glob("*.py")}
+    return {**needed(function), **pickler}
 
 
 def _source(function: Callable[..., Any]) -> dict[str, str]:

@@ -143,3 +143,17 @@ def test_calls_leave_nothing_in_their_storage(on_cluster, where):
     on_cluster(mpi_task)(3)
     failed = [path for path in Path(where.storage).iterdir() if (path / "returned-0").exists()]
     assert failed == []
+
+
+def test_modules_of_the_user_go_with_the_function(on_cluster, tmp_path, monkeypatch):
+    (tmp_path / "own_module.py").write_text("def doubled(number):\n    return 2 * number\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    @on_cluster
+    @task(task_config=TWO_RANKS)
+    def twice(number):
+        from own_module import doubled
+
+        return doubled(number)
+
+    assert twice.all_ranks(4) == [8, 8]
