@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mpijob.core.version import Version
-from mpijob.sdk import Cluster, JobError, JobFailed, MPIJob
+from mpijob.sdk import Client, Cluster, JobError, JobFailed, MPIJob
 from mpijob.sdk.cluster_place import ClusterPlace
 from mpijob.sdk.job import Wanted, manifest
 from mpijob.sdk.shipping import Call, failure, pickled, results, ship
@@ -153,6 +153,11 @@ def test_what_comes_with_a_call_is_listed(stored):
     ship(call, pickled(call), stored, place().surroundings())
     with stored.open("call.json") as file:
         assert "cloudpickle/cloudpickle.py" in json.load(file)["luggage"]
+
+
+def test_a_cluster_that_no_kubeconfig_names_is_told():
+    with pytest.raises(JobError, match="no kubeconfig: /absent is not there"):
+        Client(Cluster(kubeconfig="/absent")).list()
 
 
 WHERE = {

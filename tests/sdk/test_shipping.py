@@ -5,7 +5,6 @@ import json
 import pickle
 import runpy
 import sys
-import zipfile
 from types import ModuleType
 
 import pytest
@@ -180,24 +179,10 @@ def test_without_a_failure_there_is_none_to_tell(folder):
     assert failure(folder) is None
 
 
-def wheel(path, name):
-    """Write a package with one module that says its name, ready to be installed."""
-    file = path / f"{name}-1.0-py3-none-any.whl"
-    about = f"{name}-1.0.dist-info"
-    with zipfile.ZipFile(file, "w") as made:
-        made.writestr(f"{name}.py", f"NAME = {name!r}\n")
-        made.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        made.writestr(
-            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        made.writestr(f"{about}/RECORD", "")
-    return str(file)
-
-
 @pytest.mark.slow
-def test_a_package_is_installed_once_for_all_ranks_of_a_host(tmp_path):
+def test_a_package_is_installed_once_for_all_ranks_of_a_host(tmp_path, wheel):
     # pip takes its second.
-    packages = [wheel(tmp_path, "mpijob_example")]
+    packages = [wheel("mpijob_example")]
     first = rank._installed(packages, str(tmp_path / "packages"))
     (tmp_path / "mpijob_example-1.0-py3-none-any.whl").unlink()
     again = rank._installed(packages, str(tmp_path / "packages"))

@@ -438,3 +438,15 @@ def test_mpi4py_that_is_missing_is_told_with_what_to_do(home, tmp_path):
 
     with pytest.raises(JobFailed, match=r"mpi4py cannot be imported by .*packages_to_install"):
         idle()
+
+
+@pytest.mark.slow
+def test_packages_are_there_before_the_function_is_called(home, wheel):
+    # pip takes its second.
+    @task(task_config=TWO_RANKS, packages_to_install=[wheel("mpijob_example")])
+    def name():
+        import mpijob_example
+
+        return mpijob_example.NAME
+
+    assert name.all_ranks() == ["mpijob_example"] * 2

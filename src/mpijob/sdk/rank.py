@@ -1,22 +1,18 @@
 """What a rank of a call runs: the function, and where its result or its exception goes.
 
-Runs in the users' image, by `python rank.py FOLDER`, and imports nothing of ours. FOLDER is a path
-or a URL that fsspec knows. What the ranks leave there is read by `mpijob.sdk.shipping`.
+Runs in the users' image, by `python rank.py FOLDER`, and imports nothing of ours; what most calls
+do not need it imports late. FOLDER is a path or a URL that fsspec knows. What the ranks leave there
+is read by `mpijob.sdk.shipping`.
 """
 
 import __future__
 
-import fcntl
-import hashlib
-import io
 import json
 import linecache
 import os
 import pickle
 import socket
-import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -74,6 +70,8 @@ def _luggage(folder: str, names: list[str]) -> str:
     """Return a folder of this host with the modules that came with the call."""
     if "://" not in folder:
         return str(Path(folder) / LUGGAGE)
+    import tempfile
+
     here = Path(tempfile.mkdtemp(prefix="mpijob-"))
     for name in names:
         path = here / name
@@ -85,6 +83,11 @@ def _luggage(folder: str, names: list[str]) -> str:
 
 def _installed(packages: list[str], parent: str) -> str:
     """Return a folder of this host into which pip has installed packages, once for all ranks."""
+    import fcntl
+    import hashlib
+    import subprocess
+    import tempfile
+
     version = "{}.{}".format(*sys.version_info[:2])
     name = hashlib.sha256("\n".join([version, *packages]).encode()).hexdigest()[:16]
     folder = Path(parent or tempfile.gettempdir()) / f"mpijob-packages-{name}"
@@ -188,6 +191,8 @@ def _pickled(value: Any) -> bytes:
 def _leave(folder: str, name: str, value: Any, dump: Callable[[Any, BinaryIO], None]) -> None:
     """Write a value, whole or not at all."""
     if "://" in folder:
+        import io
+
         import fsspec
 
         content = io.BytesIO()
