@@ -12,7 +12,7 @@ import yaml
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 ASKS = Path(__file__).with_name("asks_connector.py")
 #: Flyte's numbers for phases.
-QUEUED, RUNNING, SUCCEEDED, RETRYABLE = 1, 2, 3, 8
+QUEUED, RUNNING, SUCCEEDED, FAILED, RETRYABLE = 1, 2, 3, 5, 8
 
 
 def status(*rows):
@@ -136,3 +136,20 @@ def test_a_job_that_failed_is_tried_again_by_flyte_and_its_logs_are_linked(ask):
             "https://logs/p-d/f1-n0-1-worker-1",
         ],
     )
+
+
+def _field(number, content):
+    """Return a field of a protobuf message whose value is short and has a length."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+KINDS = {"that is for good": (b"", FAILED), "that may pass": (b"\x18\x01", RETRYABLE)}
+
+
+@pytest.mark.parametrize(("kind", "phase"), KINDS.values(), ids=KINDS)
+def test_what_a_task_raised_is_told(ask, tmp_path, kind, phase):
+    (tmp_path / "outputs").mkdir()
+    error = _field(1, b"USER:ValueError") + _field(2, b"no good") + kind
+    (tmp_path / "outputs" / "error.pb").write_bytes(_field(1, error))
+    said, _ = ask(status(("Created", True), ("Failed", True)))
+    assert said["answers"] == [[phase, "no good"]]

@@ -85,6 +85,28 @@ def test_a_job_that_fails_is_told_with_its_reason():
     ]
 
 
+def as_go_writes_it(job):
+    """Return a job with what Go writes of a value that has none."""
+    roles = {}
+    for name, role in job["spec"]["mpiReplicaSpecs"].items():
+        metadata = {**role["template"]["metadata"], "creationTimestamp": None}
+        roles[name] = {**role, "template": {**role["template"], "metadata": metadata}}
+    metadata = {**job["metadata"], "creationTimestamp": None}
+    spec = {**job["spec"], "mpiReplicaSpecs": roles}
+    return {**job, "metadata": metadata, "spec": spec, "status": {"conditions": None}}
+
+
+def test_what_go_writes_beside_a_job_is_no_obstacle():
+    async def scene(cluster):
+        await jobs.create(cluster.objects, as_go_writes_it(JOB))
+        operator = cluster.operate(Config(kubectl_delivery_image="example/kubectl"))
+        await cluster.rest()
+        operator.cancel()
+        return jobs.told(await jobs.found(cluster.objects, KEY), cluster.now())[0]
+
+    assert played(scene) is FlytePhase.RUNNING
+
+
 def made(status):
     created = {"creationTimestamp": "2026-01-01T12:00:00Z"}
     return {"metadata": created, "status": status}

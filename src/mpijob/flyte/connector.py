@@ -81,11 +81,16 @@ class MPIJobConnector(AsyncConnectorBase):
         """Return how the job is; of one that failed, what its task raised, where that is known."""
         async with jobs.of_the_cluster() as objects:
             job = await jobs.found(objects, Key(resource_meta.namespace, resource_meta.name))
-        phase, message = jobs.told(job, datetime.now(UTC))
-        if phase is FlytePhase.FAILED:
-            message = await error_file.told(resource_meta.output_prefix) or message
+        read_as, message = jobs.told(job, datetime.now(UTC))
+        phase = _PHASES[read_as]
+        if read_as is FlytePhase.FAILED:
+            raised = await error_file.raised(resource_meta.output_prefix)
+            if raised is not None:
+                message = raised.message
+                # As with Flyte's own backend, retries are for what a task raises as recoverable.
+                phase = phase if raised.is_recoverable else TaskExecution.FAILED
         return Resource(
-            phase=_PHASES[phase],
+            phase=phase,
             message=message,
             log_links=_log_links(job),
             custom_info=dict(job.get("status") or {}) if job else None,

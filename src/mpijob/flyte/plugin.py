@@ -106,8 +106,10 @@ def executed(
     try:
         waited(lambda: here.run(job, to_stdout, _tell))
     except JobError as failure:
-        raised = waited(lambda: error_file.told(prefix))
-        raise FlyteUserException(raised or str(failure)) from (None if raised else failure)
+        raised = waited(lambda: error_file.raised(prefix))
+        if raised is None:
+            raise FlyteUserException(str(failure)) from failure
+        raise FlyteUserException(raised.message) from None
     return _outputs(task, prefix)
 
 

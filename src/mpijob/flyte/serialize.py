@@ -20,6 +20,7 @@ from mpijob.sdk.task_config import (
     get_custom,
     resource_entries,
 )
+from mpijob.sdk.tasks import Task
 
 TASK_TYPE = "mpi"
 TASK_TYPE_VERSION = 1
@@ -100,6 +101,29 @@ def template(function: Callable[..., Any], config: TaskConfig, said: Said) -> di
         "container": container,
         "taskTypeVersion": TASK_TYPE_VERSION,
     }
+
+
+def of(task: Task[..., Any], image: str = "", **where: str) -> dict[str, Any]:
+    """Return the template of a task of the SDK. Raises as `template` does.
+
+    Args:
+        task: The task.
+        image: Its container image, where the decorator names none.
+        where: `project`, `domain` and `version`, see `Said`.
+
+    """
+    terms = task.terms
+    said = Said(
+        image=terms.container_image or image,
+        requests=terms.requests,
+        limits=terms.limits,
+        retries=terms.retries,
+        timeout_s=terms.timeout_s or 0,
+        environment=terms.environment,
+        cache_version=terms.cache_version,
+        **where,
+    )
+    return template(task.function, terms.task_config, said)
 
 
 def _variable(name: str, value: str) -> dict[str, str]:

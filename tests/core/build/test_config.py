@@ -1,11 +1,13 @@
 """The hostfile, discover_hosts.sh, and who is on record as setting up ssh."""
 
 import pytest
+from msgspec.structs import replace
 
 from mpijob.core import build, names, options
 from mpijob.core.config import Config, Transport
 from mpijob.core.job import Flavour
 from mpijob.core.transport import Setup
+from mpijob.core.version import Version
 
 # Each case of `TestNewConfigMap`, mpi-operator v0.8.2 (pkg/controller/mpi_job_controller_test.go).
 HOSTFILES = {
@@ -114,6 +116,14 @@ def test_discover_hosts_names_those_that_run(a_job, fields, domain, running, hos
     made = build.config(a_job(**fields), running, Config(cluster_domain=domain), Setup.IMAGE)
     text = "#!/bin/sh\n" + "".join(f"echo {host}\n" for host in hosts)
     assert made["data"]["discover_hosts.sh"] == text
+
+
+def test_a_v1_jobs_running_workers_are_named_with_their_slots(a_job):
+    made = a_job(workers=3, slots_per_worker=2)
+    v1 = replace(made, identity=replace(made.identity, written_in=Version.V1))
+    running = ["pi-worker-1", "pi-worker-0"]
+    text = build.config(v1, running, Config(), Setup.EXEC)["data"]["discover_hosts.sh"]
+    assert text == "#!/bin/sh\necho pi-worker-0:2\necho pi-worker-1:2\n"
 
 
 SETUPS = {
