@@ -12,6 +12,7 @@ import pytest
 
 from mpijob.sdk import (
     Client,
+    Here,
     JobFailed,
     MPIJob,
     NoResult,
@@ -21,6 +22,7 @@ from mpijob.sdk import (
     TimedOut,
     task,
 )
+from mpijob.testing.mpis import EXPECTED
 
 pytestmark = pytest.mark.mpi
 
@@ -450,3 +452,15 @@ def test_packages_are_there_before_the_function_is_called(home, wheel):
         return mpijob_example.NAME
 
     assert name.all_ranks() == ["mpijob_example"] * 2
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_task_runs_on_every_mpi(home, mpi_named, name):
+    @task(task_config=TWO_RANKS, where=Here(mpi=mpi_named(name).mpirun))
+    def library():
+        from mpi4py import MPI
+
+        return MPI.COMM_WORLD.Get_size(), MPI.Get_library_version().partition(" ")[0]
+
+    kind = "MPICH" if name.startswith("mpich") else "Open"
+    assert library.all_ranks() == [(2, kind)] * 2
