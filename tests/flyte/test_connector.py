@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 # `make mpi` brings flytekit; importing it takes seconds.
-pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+pytestmark = [pytest.mark.mpi, pytest.mark.slow, pytest.mark.timeout(400)]
 ASKS = Path(__file__).with_name("asks_connector.py")
 #: Flyte's numbers for phases.
 QUEUED, RUNNING, SUCCEEDED, FAILED, RETRYABLE = 1, 2, 3, 5, 8

@@ -28,3 +28,12 @@ def test_a_task_runs_on_as_many_hosts_and_ranks_as_it_says(run):
 
 def test_what_a_rank_raises_is_raised_where_the_task_was_called(run):
     assert "ValueError: no good: 7" in run("raising", status=1)
+
+
+def test_where_flyte_lacks_its_mpi_plugin_flytekit_loads_all_the_same(flytekit, tmp_path):
+    lacks = tmp_path / "flytekitplugins" / "kfmpi"
+    lacks.mkdir(parents=True)
+    (lacks / "__init__.py").write_text("raise ImportError('not here')\n")
+    path = f"{tmp_path}:{Path(__file__).parents[2] / 'src'}"
+    said = flytekit("-c", "import flytekit; print('loaded')", PYTHONPATH=path, MPIJOB_FLYTE="here")
+    assert said == "loaded\n"
