@@ -6,7 +6,8 @@ or are gone. Deleting the pods, as any object is deleted, ends it. `tell_the_tru
 runs any more.
 
 Guarantees: when `run` has returned or raised, no process of the group is left. When this process
-dies, the kernel ends them.
+dies, the kernel ends them. A pod that found no room ends with those that run mpirun: nobody would
+need it any more.
 """
 
 from __future__ import annotations
@@ -198,6 +199,7 @@ class _Running:
         self._plane = _Plane(journal, group)
         self._plane.settled = self._look_up
         self._news = asyncio.Event()
+        self._is_told_to_end = False
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -212,6 +214,7 @@ class _Running:
             while not self._is_over():
                 self._news.clear()
                 await self._news.wait()
+            self._end_unplaced()
         finally:
             for task in (hearing, plane):
                 task.cancel()
@@ -229,15 +232,31 @@ class _Running:
 
     def _is_over(self) -> bool:
         kubelet = self._plane.kubelet
-        left = [
+        if kubelet is not None and kubelet.living:
+            return False
+        left = self._left()
+        waits = all(not pod["spec"].get("nodeName") and not is_deleting(pod) for pod in left)
+        launches = any(role_of(pod) is Role.LAUNCHER for pod in left)
+        return not left or (waits and (self._is_told_to_end or not launches))
+
+    def _left(self) -> list[Manifest]:
+        """Return the pods that have not ended, or are not gone though they are to."""
+        return [
             pod
             for pod in _pods(self._journal.store, self._group)
             if phase(pod) not in ENDED or is_deleting(pod)
         ]
-        return not left and (kubelet is None or not kubelet.living)
+
+    def _end_unplaced(self) -> None:
+        """End the pods that found no room."""
+        if left := self._left():
+            what = "no room was found for it until its group ended"
+            self._journal.write(lambda store: _lose(store, left, self._journal, what))
 
     def _interrupt(self) -> None:
         """Have all pods end, mpirun's first; what they have not written by then is lost."""
+        self._is_told_to_end = True
+        self._news.set()
         kubelet = self._plane.kubelet
         if kubelet is not None:
             for launchers in (True, False):
@@ -293,12 +312,17 @@ def _full_name(pod: Manifest) -> str:
     return ".".join(part for part in parts if part)
 
 
-def _lose(store: Store, pods: Sequence[Manifest], journal: Journal) -> None:
+def _lose(
+    store: Store,
+    pods: Sequence[Manifest],
+    journal: Journal,
+    what: str = "mpijob ended without having finished it",
+) -> None:
     now = journal.now()
     for pod in pods:
         ended = terminated(KILLED, finished_at=now, started_at=now)
         rows = tuple(row.now(ended) for row in container_rows(pod))
-        report = Report("Failed", rows, (), "Lost", "mpijob ended without having finished it")
+        report = Report("Failed", rows, (), "Lost", what)
         if phase(pod) not in ENDED:
             store.replace(
                 {**pod, "status": status_of(pod, report, now)}, now=now, subresource="status"

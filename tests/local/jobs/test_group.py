@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 
@@ -114,6 +115,36 @@ def test_what_is_deleted_ends_and_is_gone(played):
         return here.phases(), list(here.home.jobs.glob("*/*"))
 
     assert played(scene) == ({}, [])
+
+
+NO_ROOM = {"gpu": "1", "exec": "true"}
+
+
+@pytest.mark.slow
+def test_workers_that_found_no_room_end_with_their_master(played, monkeypatch):
+    monkeypatch.setenv("MPIJOB_GPUS", "0")
+
+    async def scene(here):
+        await here.run(**NO_ROOM, initTimeout="1")
+        return here.phases()
+
+    assert played(scene) == dict.fromkeys(("master", "worker-0", "worker-1"), "Failed")
+
+
+@pytest.mark.slow
+def test_who_waits_for_room_can_be_told_to_end(played, monkeypatch):
+    monkeypatch.setenv("MPIJOB_GPUS", "0")
+
+    async def scene(here):
+        running = asyncio.create_task(here.run(**NO_ROOM))
+        async for change in here.objects.watch(Kind.POD):
+            if change.manifest and phase(change.manifest) == "Running":
+                signal.raise_signal(signal.SIGTERM)
+                break
+        await running
+        return here.phases()
+
+    assert played(scene) == dict.fromkeys(("master", "worker-0", "worker-1"), "Failed")
 
 
 def test_pods_that_nobody_runs_any_more_are_told_as_lost(played):
