@@ -4,15 +4,12 @@ What a person fills in there is filled in here: the image; and the controller's,
 the tests' own registry.
 """
 
-import os
-import shlex
-import subprocess
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
 
-from harness.fake_site import MPIJOB
+from harness.person import Person
 
 pytestmark = [
     pytest.mark.slow,  # Containers are made, ten a run.
@@ -87,39 +84,6 @@ class Typed:
     drawn: str = ""
 
 
-class Person:
-    """Somebody with a shell, kubectl, and ks."""
-
-    def __init__(self, site, folder, image):
-        self.folder = folder
-        bin_folder = folder / "bin"
-        bin_folder.mkdir()
-        (bin_folder / "kubectl").symlink_to(site.cluster.binaries["kubectl"])
-        (bin_folder / "mpijob").write_text(f'#!/bin/sh\nexec {shlex.join(MPIJOB)} --cluster "$@"\n')
-        (bin_folder / "mpijob").chmod(0o755)
-        subprocess.run([*MPIJOB, "ks", "script", str(bin_folder)], check=True, capture_output=True)
-        self.env = {
-            **os.environ,
-            "PATH": f"{bin_folder}:{os.environ['PATH']}",
-            "KUBECONFIG": site.cluster.kubeconfig,
-            "IMAGE": site.images[image],
-            "CONTROLLER_IMAGE": site.images["openmpi-controller"],
-        }
-
-    def types(self, script, where=""):
-        done = subprocess.run(
-            ["bash", "-euc", script],
-            cwd=self.folder / where,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=200,
-        )
-        assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-        return done.stdout
-
-
 def _pods(api):
     return {pod["metadata"]["name"]: pod["status"] for pod in api.read(PODS)["items"]}
 
@@ -138,7 +102,7 @@ def _tail_s(pods):
 @pytest.fixture(scope="module", params=["openmpi-4", "openmpi-5"])
 def typed(site, tmp_path_factory, request):
     """Type the quickstart and what cleans up after it."""
-    person = Person(site, tmp_path_factory.mktemp("person"), request.param)
+    person = Person(site, tmp_path_factory.mktemp("person"), site.images[request.param])
     typed = Typed()
     with site.api() as api:
         try:
