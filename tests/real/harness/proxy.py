@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 
 LOOPBACK = "127.0.0.1"
-_HOP = ("host", "connection", "transfer-encoding", "content-length", "accept-encoding")
+_HOP = ("host", "connection", "transfer-encoding", "content-length")
 _DELAY_S = (0.05, 2.0)
 
 
