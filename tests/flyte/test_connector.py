@@ -11,6 +11,7 @@ import yaml
 # `make mpi` brings flytekit; importing it takes seconds.
 pytestmark = [pytest.mark.mpi, pytest.mark.slow, pytest.mark.timeout(400)]
 ASKS = Path(__file__).with_name("asks_connector.py")
+ASKS_SERVICE = Path(__file__).with_name("asks_service.py")
 #: Flyte's numbers for phases.
 QUEUED, RUNNING, SUCCEEDED, FAILED, RETRYABLE = 1, 2, 3, 5, 8
 
@@ -74,12 +75,13 @@ class Handler(BaseHTTPRequestHandler):
 def ask(flytekit, tmp_path):
     """Asks the connector for a job that has these statuses, one after the other."""
 
-    def asked(*statuses, **environment):
+    def asked(*statuses, script=ASKS, **environment):
         with Server(*statuses) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             try:
-                words = str(ASKS), str(len(statuses)), str(tmp_path / "outputs")
+                looks = [str(len(statuses))] if script == ASKS else []
+                words = str(script), *looks, str(tmp_path / "outputs")
                 config = kubeconfig(tmp_path, server.server_address[1])
                 said = flytekit(*words, KUBECONFIG=str(config), **environment)
             finally:
@@ -153,3 +155,12 @@ def test_what_a_task_raised_is_told(ask, tmp_path, kind, phase):
     (tmp_path / "outputs" / "error.pb").write_bytes(_field(1, error))
     said, _ = ask(status(("Created", True), ("Failed", True)))
     assert said["answers"] == [[phase, "no good"]]
+
+
+def test_flyte_asks_the_service_that_flytekits_own_command_begins(ask):
+    said, server = ask(status(("Created", True), ("Running", True)), script=ASKS_SERVICE)
+    verbs = [words.partition(" ")[0] for words in server.asked]
+    assert (said, verbs) == (
+        [RUNNING, "MPIJobRunning - so it is"],
+        ["POST", "GET", "GET", "DELETE"],
+    )

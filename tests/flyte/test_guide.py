@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 # flytekit, which `make mpi` brings, starts anew for each command, and once for each rank.
 pytestmark = [pytest.mark.mpi, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -62,3 +63,18 @@ def test_the_decorator_is_the_documents_character_for_character(file):
     lines = (EXAMPLE / file).read_text().splitlines()
     code = "".join(f"    {line}\n" for line in lines if not line.lstrip().startswith("#"))
     assert DECORATOR.rstrip("\n") in code
+
+
+def test_the_connector_may_do_what_it_does_and_no_more():
+    objects = list(yaml.safe_load_all((EXAMPLE / "connector.yaml").read_text()))
+    rules = [rule for each in objects for rule in each.get("rules", ())]
+    assert ([each["kind"] for each in objects], rules) == (
+        ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Service", "Deployment"],
+        [
+            {
+                "apiGroups": ["kubeflow.org"],
+                "resources": ["mpijobs"],
+                "verbs": ["create", "get", "delete"],
+            }
+        ],
+    )
