@@ -5,7 +5,7 @@ training-operator v1.9 (pkg/controller.v1/mpi). Where ours part from it, docs/di
 in rows 45 to 53.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -21,6 +21,7 @@ from mpijob.testing.worlds import UID, launcher, running, worker
 
 CONFIG = Config(kubectl_delivery_image="kubectl:1", service_mesh=True, shared_memory=False)
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LATER = AT + timedelta(seconds=9)
 OLDER = tuple(version for version in Version if version is not Version.V2BETA1)
 WORKERS = ["pi-worker-0", "pi-worker-1"]
 GPU = "nvidia.com/gpu"
@@ -326,10 +327,12 @@ def _gone(version, **spec):
 
 
 def _goes(job, phase):
+    workers = (worker(0, phase), worker(1))
+    begun = replace(job, status=next_status(running(job, workers=workers), AT))
     ended = launcher(end=End(True, "CompletionsReached", "", AT))
-    world = running(job, launcher=ended, launcher_pods=(), workers=(worker(0, phase), worker(1)))
-    done = replace(job, status=next_status(world, AT))
-    steps = reconcile(replace(world, job=done), AT, CONFIG).steps
+    world = running(begun, launcher=ended, launcher_pods=(), workers=workers)
+    done = replace(begun, status=next_status(world, LATER))
+    steps = reconcile(replace(world, job=done), LATER, CONFIG).steps
     return any(isinstance(step, Delete) and step.ref.name == "pi-worker-0" for step in steps)
 
 

@@ -192,6 +192,8 @@ class Http:
             line, was_kept = self._rested(), True
             if line is None:
                 line, was_kept = await self._connected(until), False
+            if line is None:
+                return None
             try:
                 line.send(request)
                 while not line.status:
@@ -218,8 +220,8 @@ class Http:
             line.abort()
         return None
 
-    async def _connected(self, until: float) -> "_Line":
-        """Return a new connection, within CONNECT_S and `until`. Raises Broken."""
+    async def _connected(self, until: float) -> "_Line | None":
+        """Return a new connection, or None where there was none by `until`. Raises Broken."""
         patience_s = min(CONNECT_S, until - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(patience_s):
@@ -230,8 +232,10 @@ class Http:
                 else:
                     line = await self._through_proxy()
         except TimeoutError as silent:
+            if patience_s < CONNECT_S:
+                return None
             where = f"{self._host}:{self._port}"
-            raise Broken(f"{where}: no connection within {patience_s:.0f} s") from silent
+            raise Broken(f"{where}: no connection within {CONNECT_S:.0f} s") from silent
         except OSError as broken:
             is_trust = isinstance(broken, ssl.SSLError)
             where = f"{self._host}:{self._port}"
