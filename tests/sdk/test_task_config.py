@@ -16,6 +16,7 @@ from mpijob.sdk.task_config import (
     get_command,
     get_custom,
     gpu_count,
+    requests_and_limits,
     slot_count,
     worker_count,
 )
@@ -215,3 +216,30 @@ def test_a_role_says_a_request_or_a_limit_not_both_in_one():
     config = MPIJob(worker=Worker(replicas=1, limits=Resources(cpu=("1", "2"))))
     with pytest.raises(ValueError, match="a request and a limit"):
         get_custom(config)
+
+
+SAID = {
+    "apart": ((None, Resources(cpu=1), Resources(cpu=2)), (Resources(cpu=1), Resources(cpu=2))),
+    "in one, a request and a limit": (
+        (Resources(cpu=("1", "2"), mem="1Gi"), None, None),
+        (Resources(cpu="1", mem="1Gi"), Resources(cpu="2")),
+    ),
+    "not at all": ((None, None, None), (None, None)),
+}
+
+
+@pytest.mark.parametrize(("said", "want"), SAID.values(), ids=SAID)
+def test_requests_and_limits_said(said, want):
+    assert requests_and_limits(*said) == want
+
+
+TWICE = {
+    "in both ways": (Resources(cpu=1), Resources(cpu=1), None),
+    "as a pair where one is to be": (None, Resources(cpu=("1", "2")), None),
+}
+
+
+@pytest.mark.parametrize("said", TWICE.values(), ids=TWICE)
+def test_requests_and_limits_are_not_said(said):
+    with pytest.raises(ValueError, match="request"):
+        requests_and_limits(*said)

@@ -198,6 +198,32 @@ def gpu_count(config: TaskConfig, requests: Resources | None, limits: Resources 
     return max(counts, default=0)
 
 
+def requests_and_limits(
+    resources: Resources | None, requests: Resources | None, limits: Resources | None
+) -> tuple[Resources | None, Resources | None]:
+    """Return what a task asks for and gets at most, however it was said.
+
+    Args:
+        resources: Both in one: a pair is a request and a limit, a single value a request.
+        requests: The one alone, where there are no `resources`.
+        limits: The other.
+
+    Raises:
+        ValueError: It is said in both ways, or a pair where one value is to be.
+
+    """
+    if resources is None:
+        for one in (requests, limits):
+            resource_entries(one)
+        return requests, limits
+    if requests is not None or limits is not None:
+        raise ValueError("`resources` says requests and limits: leave `requests` and `limits` out")
+    given = {name: getattr(resources, name) for name in resources.__struct_fields__}
+    pairs = {name: value for name, value in given.items() if isinstance(value, list | tuple)}
+    asked = {name: pairs[name][0] if name in pairs else value for name, value in given.items()}
+    return Resources(**asked), Resources(**{name: pair[1] for name, pair in pairs.items()})
+
+
 def base_command(module: str, name: str, resolver: str = RESOLVER) -> list[str]:
     """Return the command by which a container of Flyte runs the task `name` of `module`."""
     templates = {

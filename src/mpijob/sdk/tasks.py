@@ -87,6 +87,7 @@ def task(  # noqa: PLR0913  # Its parameters are those of Flyte's decorator.
     task_config: TaskConfig,
     requests: Resources | None = None,
     limits: Resources | None = None,
+    resources: Resources | None = None,
     retries: int = 0,
     cache: bool = False,
     cache_version: str = "",
@@ -103,6 +104,7 @@ def task(  # noqa: PLR0913  # Its parameters are those of Flyte's decorator.
         task_config: How many workers and slots: the function runs once in each slot.
         requests: What each worker asks for.
         limits: What each worker gets at most.
+        resources: Both in one, with pairs as in `Resources(cpu=("1", "2"))`.
         retries: How often it is tried again where it fails, each time as a new job.
         cache: Whether a result is kept and returned again for equal inputs.
         cache_version: Part of what results are kept by: a new one forgets them.
@@ -119,6 +121,7 @@ def task(  # noqa: PLR0913  # Its parameters are those of Flyte's decorator.
 
     """
     _check(task_config, retries, cache=cache, cache_version=cache_version)
+    requests, limits = flyte.requests_and_limits(resources, requests, limits)
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     terms = Terms(
         task_config=task_config,
