@@ -90,16 +90,16 @@ quick: check ## check, and every test that needs neither a cluster nor a real MP
 	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real" --ignore=tests/docs --ignore=tests/house
 
 # The parts go one after the other: building Kubernetes beside tests of a real MPI makes those late.
-test: quick mpi ## Everything but real nodes: check, quick, a real MPI, a real API server.
+test: quick mpi ## Everything: check, quick, a real MPI, a real Kubernetes with real nodes.
 	@$(PYTEST) -n $(WORKERS) -m "mpi and not soak"
-	@$(MAKE) --no-print-directory server
+	@$(MAKE) --no-print-directory real
 
 # Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
-server: setup ## The tests on a real API server with fake nodes, built once and brought up here.
+server: setup ## Of the tests on a real Kubernetes, those that need no root: its nodes are fake.
 	-@$(HARNESS) build --fake-nodes 20
 	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak and not nodes" tests/real
 
-real: setup ## The same, and those on real nodes, which run pods as processes.
+real: setup ## All tests on a real Kubernetes, built once and brought up here.
 	-@$(HARNESS) build --nodes 2
 	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak" tests/real
 
