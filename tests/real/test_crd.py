@@ -64,15 +64,18 @@ def placed(job):
 
 
 def _jobs_of(path):
-    document = yaml.safe_load(path.read_text())
-    return document.get("job", document)
+    """The MPIJobs in a file: an example's, or the one that upstream's answers are about."""
+    documents = yaml.safe_load_all(path.read_text())
+    jobs = [document.get("job", document) for document in documents]
+    return [job for job in jobs if job["kind"] == "MPIJob"]
 
 
 SOUND = {
-    str(path.relative_to(ROOT)): _jobs_of(path)
+    f"{path.relative_to(ROOT)}: {job['metadata']['name']}": job
     for path in (*ROOT.glob("tests/parity/data/*.yaml"), *ROOT.glob("examples/*/*.yaml"))
     # v1 is served only where it is asked for.
     if path.name != "invalid-name.yaml" and path.parent.name != "v1"
+    for job in _jobs_of(path)
 }
 
 
