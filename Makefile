@@ -107,7 +107,8 @@ soak: setup ## The long runs: 200 calls in a row, and on a real Kubernetes fault
 	@$(PYTEST) -m soak tests/sdk
 	@MPIJOB_FAULTS_S=600 MPIJOB_FAULTS_SEED="$$(date +%Y%m%d%H%M)" MPIJOB_CONFORMANCE_EXAMPLES=1800 \
 	    $(PYTEST) -s -o timeout=7200 tests/real/test_faults.py tests/real/test_scale.py \
-	    tests/real/test_conformance.py tests/real/e2e/test_horovod.py
+	    tests/real/test_conformance.py tests/real/e2e/test_horovod.py \
+	    tests/real/e2e/test_torch.py
 
 sim: setup ## 2,000 fresh histories of the simulator, the day as their base.
 	@$(BIN)/mpijob sim --seeds 2000 --jobs $(WORKERS) --from "$$(date +%Y%m%d)0000"

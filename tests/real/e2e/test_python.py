@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mpijob.sdk import Client, Cluster, JobFailed, MPIJob, Resources, task
+from mpijob.sdk import Client, Cluster, JobFailed, MPIJob, Resources, TimedOut, task
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made.
 
@@ -157,3 +157,18 @@ def test_modules_of_the_user_go_with_the_function(on_cluster, tmp_path, monkeypa
         return doubled(number)
 
     assert twice.all_ranks(4) == [8, 8]
+
+
+def test_an_image_that_is_not_there_is_told(on_cluster, where, capfd):
+    @task(
+        task_config=TWO_RANKS,
+        container_image="mpijob.test/absent:1",
+        timeout=30,
+        where=where,
+    )
+    def idle():
+        return 1
+
+    with pytest.raises(TimedOut):
+        idle()
+    assert "mpijob.test/absent:1" in capfd.readouterr().err
