@@ -3,6 +3,8 @@
 import shlex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mpijob.api import versions
 from mpijob.core.job import CleanPodPolicy, MPIJob, Rejected
@@ -361,6 +363,15 @@ def test_of_a_pod_template_the_primary_container_runs_the_task():
     )
 
 
+def test_amounts_of_a_pod_template_may_be_numbers_and_its_claims_stay():
+    primary = {"name": "trainer", "image": "t"}
+    primary["resources"] = {"requests": {"cpu": 2.0}, "claims": [{"name": "gpu"}]}
+    pod = {"podSpec": {"containers": [primary]}}
+    found = container(job(**POD_TASK | {"k8sPod": pod}), "Worker")["resources"]
+    amounts = {"cpu": "2", "memory": "1Gi"}
+    assert found == {"claims": [{"name": "gpu"}], "requests": amounts, "limits": amounts}
+
+
 def test_every_container_of_a_pod_knows_where_it_is_executed():
     spec = role(job(**POD_TASK), "Worker")["template"]["spec"]
     assert {one["env"][0]["value"] for one in spec["containers"]} == {"f1"}
@@ -461,3 +472,57 @@ BAD = {
 def test_there_is_no_job_for(changes, want):
     with pytest.raises(BadTaskSpecification, match=want):
         job(**changes)
+
+
+# Whatever a template says, there is a job, or a word on why not.
+
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "1", "1Gi", "x", 2.0]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["name", "image", "requests", "cpu", "value"]), inner)
+    ),
+    max_leaves=6,
+)
+amounts = st.fixed_dictionaries({}, optional={"requests": odd, "limits": odd})
+roles = st.fixed_dictionaries(
+    {"replicas": st.sampled_from([1.0, 0, "2"])},
+    optional={"restartPolicy": odd, "resources": amounts, "command": odd, "common": odd},
+)
+containers = st.fixed_dictionaries(
+    {"name": st.sampled_from(["trainer", "proxy"])},
+    optional={"args": odd, "env": odd, "resources": amounts | odd},
+)
+pod_tasks = st.fixed_dictionaries(
+    {
+        "taskTypeVersion": st.just(1),
+        "custom": st.just({"workerReplicas": {"replicas": 1}}),
+        "config": st.just({"primary_container_name": "trainer"}),
+        "k8sPod": st.fixed_dictionaries(
+            {"podSpec": st.fixed_dictionaries({"containers": st.lists(containers, min_size=1)})}
+        ),
+    }
+)
+odd_tasks = st.fixed_dictionaries(
+    {
+        "taskTypeVersion": st.sampled_from([0, 1, 1, 2]),
+        "custom": st.fixed_dictionaries({"workerReplicas": roles}) | odd,
+    },
+    optional={
+        "container": st.fixed_dictionaries({"image": st.just("i"), "resources": amounts}) | odd,
+        "k8sPod": st.fixed_dictionaries(
+            {"podSpec": st.fixed_dictionaries({"containers": st.lists(containers) | odd}) | odd}
+        ),
+        "config": st.just({"primary_container_name": "trainer"}) | odd,
+        "extendedResources": odd,
+    },
+)
+
+
+@given(odd_tasks | pod_tasks)
+def test_of_any_template_a_job_is_made_or_it_is_said_why_not(said):
+    try:
+        made = translate.job(read(said), EXECUTION)
+    except BadTaskSpecification:
+        return
+    assert made["kind"] == "MPIJob"

@@ -12,10 +12,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
+from mpijob.api.template import check_template
 from mpijob.core.draft import LAUNCHER, WORKER
 from mpijob.core.job import Manifest
+from mpijob.core.quantity import NotAQuantity
 from mpijob.core.version import Version
 from mpijob.flyte.resources import Requirements, completed, requirements
 from mpijob.flyte.template import (
@@ -213,9 +216,14 @@ def _pod(
         _customize(container, execution)
     for container in pod["containers"]:
         if container.get("name") == primary:
-            own = Requirements(**(container.get("resources") or {}))
-            found = completed(own.under(override), platform)
-            container["resources"] = {"requests": found.requests, "limits": found.limits}
+            said = container.get("resources") or {}
+            try:
+                found = completed(_own(said).under(override), platform)
+            except NotAQuantity as error:
+                told = f"invalid TaskSpecification on Resources: {error}"
+                raise BadTaskSpecification(told) from None
+            amounts = {"requests": found.requests, "limits": found.limits}
+            container["resources"] = {**said, **amounts}
             container["name"] = CONTAINER
             break
     pod.setdefault("restartPolicy", "Never")
@@ -230,6 +238,23 @@ def _pod(
         "annotations": {**annotations, **execution.annotations},
     }
     return {"metadata": metadata, "spec": pod}
+
+
+class _Amounts(Struct):
+    """What a container of a pod template asks for; amounts may be numbers."""
+
+    requests: dict[str, str | int | float] = field(default_factory=dict)
+    limits: dict[str, str | int | float] = field(default_factory=dict)
+
+
+def _own(resources: Manifest) -> Requirements:
+    """Return what a container asks for itself. Raises BadTaskSpecification."""
+    said = payload(resources, _Amounts)
+    requests, limits = (
+        {name: str(amount) for name, amount in amounts.items()}
+        for amounts in (said.requests, said.limits)
+    )
+    return Requirements(requests, limits)
 
 
 def _raw_pod(
@@ -269,6 +294,12 @@ def _raw_pod(
             f"[{template.config}]"
         )
         raise BadTaskSpecification(told)
+    try:
+        check_template({"spec": spec})
+    except msgspec.ValidationError as error:
+        raise BadTaskSpecification(
+            f"Unable to unmarshal task k8s pod [{spec}], Err: [{error}]"
+        ) from None
     copied = {**spec, **{name: _copies(spec, name) for name in ("containers", "initContainers")}}
     pod = {name: value for name, value in copied.items() if value or name == "containers"}
     said = template.k8s_pod.metadata
