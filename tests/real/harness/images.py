@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.binaries import Say, cache_folder, locked, say
@@ -13,6 +14,7 @@ from harness.registry import PACKAGES
 _POLICY = {"default": [{"type": "insecureAcceptAnything"}]}
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _BUILD_LIMIT_S = 1800
+_NONE: Mapping[str, str] = {}
 _RELEASES = {"11": "bullseye", "12": "bookworm", "13": "trixie"}
 # As Debian's public slim images are: no documentation, and no file of apt's kept.
 _SLIM = (
@@ -72,12 +74,19 @@ class Builder:
         return name
 
     def build(
-        self, containerfile: Path, tag: str, context: Path | None = None, *, base: str = ""
+        self,
+        containerfile: Path,
+        tag: str,
+        context: Path | None = None,
+        *,
+        arguments: Mapping[str, str] = _NONE,
     ) -> str:
-        """Build an image as its Containerfile says, with that BASE if any, and return its name."""
+        """Build an image as its Containerfile says, with these arguments, and return its name."""
         self._tell(f"building {tag}")
         words = ["build", "--isolation", "chroot", "--network", "host", "--pull=never", "--layers"]
-        words += [*self._trusted(), *(["--build-arg", f"BASE={base}"] if base else [])]
+        words += self._trusted()
+        for name, value in arguments.items():
+            words += ["--build-arg", f"{name}={value}"]
         folder = context or containerfile.parent
         self._buildah(*words, "--file", str(containerfile), "--tag", tag, str(folder))
         return tag

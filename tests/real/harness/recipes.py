@@ -35,12 +35,14 @@ class Recipe:
         base: What it stands on where its Containerfile leaves that open: another recipe's name, or
             `debian:TAG`.
         files: What of the project its Containerfile copies, by where it looks for it.
+        arguments: What its Containerfile is given beside its BASE.
 
     """
 
     containerfile: Path
     base: str = ""
     files: Mapping[str, Path] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 def _own(name: str, base: str = "") -> Recipe:
@@ -49,6 +51,9 @@ def _own(name: str, base: str = "") -> Recipe:
 
 _LOCK = Path("requirements/runtime.lock")
 _S3 = Path("requirements/sidecar.lock")
+
+_FLYTE = TOP / "examples" / "flyte"
+_TRAINING = {name: _FLYTE / name for name in ("requirements.txt", "train.py", "learning.py")}
 
 #: The images that the project offers: Debian 12 has Open MPI 4.1, Debian 13 has Open MPI 5.0.
 OWN = {
@@ -64,6 +69,8 @@ OWN = {
     "openmpi-4": _own("openmpi", "base-12"),
     "openmpi-5": _own("openmpi", "base-13"),
     "mpich": _own("mpich", "base-13"),
+    # Without Horovod, which is built for the long runs alone.
+    "flyte": Recipe(_OWN / "flyte" / "Containerfile", files=_TRAINING, arguments={"HOROVOD": ""}),
 }
 
 
@@ -122,6 +129,9 @@ class Pantry:
             recipe = self._recipes[name]
             digest = hashlib.sha256(recipe.containerfile.read_bytes())
             digest.update(known.get(recipe.base, recipe.base).encode())
+            digest.update(
+                repr(sorted(recipe.arguments.items())).encode() if recipe.arguments else b""
+            )
             for path in sorted(path for path in context.rglob("*") if path.is_file()):
                 if recipe.files:
                     digest.update(str(path.relative_to(context)).encode() + path.read_bytes())
@@ -141,7 +151,8 @@ class Pantry:
         for tag in sorted(set(re.findall(r"\bdebian:([\w.-]+)", text))):
             maker.base(tag)
         base = known.get(recipe.base, recipe.base and f"docker.io/library/{recipe.base}")
-        maker.build(recipe.containerfile, known[name], context, base=base)
+        arguments = {**({"BASE": base} if base else {}), **recipe.arguments}
+        maker.build(recipe.containerfile, known[name], context, arguments=arguments)
         maker.push(known[name], registry)
 
 
