@@ -371,8 +371,11 @@ def test_code_with_a_loop_of_its_own_may_await_a_task(home):
 
 
 ENDLESS = """
-import threading
+import signal, threading
 from mpijob.sdk import MPIJob, task
+
+# A shell has what it runs in the background ignore Ctrl-C, and these tests may be run so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @task(task_config=MPIJob(num_workers=2, num_launcher_replicas=1))
 def endless():
