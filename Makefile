@@ -90,9 +90,9 @@ quick: check ## check, and every test that needs neither a cluster nor a real MP
 	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real" --ignore=tests/docs --ignore=tests/house
 
 # The parts go one after the other: building Kubernetes beside tests of a real MPI makes those late.
-test: quick mpi ## Everything: check, quick, a real MPI, a real Kubernetes with real nodes.
+test: quick mpi ## Everything but real nodes: check, quick, a real MPI, a real API server.
 	@$(PYTEST) -n $(WORKERS) -m "mpi and not soak"
-	@$(MAKE) --no-print-directory real
+	@$(MAKE) --no-print-directory server
 
 # Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
 server: setup ## Of the tests on a real Kubernetes, those that need no root: its nodes are fake.
