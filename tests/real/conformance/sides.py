@@ -318,6 +318,7 @@ def _is_gone(request: Request, manifest: Any) -> bool:
 def _unnamed(message: str, aliases: Aliases) -> str:
     """Return a message with uids and versions named, as far as they were seen."""
     for (_, value), alias in sorted(aliases.known.items(), key=lambda row: -len(row[0][1])):
-        message = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w.-])", alias, message)
+        # Messages tell of RFC 1123 too, a number that is some object's version as well.
+        message = re.sub(rf"(?<!RFC )(?<![\w.-]){re.escape(value)}(?![\w.-])", alias, message)
     message = _DIFFERENCE.sub("", _STORAGE.sub("", message))
     return _TEMPLATE.sub(r"\1{...}", message)

@@ -19,8 +19,11 @@ from harness.unavailable import Unavailable
 pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made, and ranks take their time.
 
 _PODS = "/api/v1/namespaces/{}/pods"
+_JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
 _NODES = "/api/v1/nodes"
 _JOB, _ROLE = "training.kubeflow.org/job-name", "training.kubeflow.org/job-role"
+#: How often each job starts anew for what is done to it.
+RESTARTS = {"deleted": 1, "killed": 1, "kubelet": 0}
 _LOST = {"key": "node.kubernetes.io/out-of-service", "value": "lost", "effect": "NoExecute"}
 
 
@@ -100,6 +103,10 @@ def runs(site, space, told, sees_told):
         with site.api() as api:
             _until_ranks_run(api, space, name)
             act(api, f"{_PODS.format(space)}/{name}-worker-1")
+            if RESTARTS[name]:
+                # Only then: what is killed may go on for a moment, and end well.
+                field = {"fieldSelector": f"metadata.name={name}"}
+                api.until(_JOBS.format(space), lambda job: job["status"].get("restarts"), **field)
         (told / name).touch()
 
     acts = {
@@ -153,9 +160,6 @@ def test_the_job_ends_well_with_a_rank_on_each_worker(runs, name):
         "Succeeded",
         [f"{name}-worker-0", f"{name}-worker-1"],
     )
-
-
-RESTARTS = {"deleted": 1, "killed": 1, "kubelet": 0}
 
 
 @pytest.mark.parametrize(("name", "count"), RESTARTS.items())
