@@ -156,6 +156,7 @@ def test_a_deleted_job_is_gone(client):
 
 def test_a_job_that_is_gone_may_be_deleted(client):
     client.delete("pi")
+    assert client.list() == []
 
 
 ABSENT = {

@@ -57,7 +57,7 @@ def test_a_run_that_says_nothing_leaves_no_trace(wrote):
     assert wrote((0, ""), (1, "b")) == b"b"
 
 
-def test_a_pod_without_a_log_has_nothing_to_pass_on(home):
+def test_a_pod_without_a_log_has_nothing_to_pass_on(home, capfdbinary):
     journal = Journal(home)
 
     async def whole() -> None:
@@ -68,3 +68,4 @@ def test_a_pod_without_a_log_has_nothing_to_pass_on(home):
 
     asyncio.run(whole())
     journal.close()
+    assert capfdbinary.readouterr().out == b""

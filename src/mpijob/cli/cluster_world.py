@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -61,19 +60,13 @@ class ClusterWorld(World):
     async def attend(self, key: Key) -> None:
         """Do nothing: the operator watches."""
 
-    async def changes(self, kind: Kind, scope: Scope = EVERYWHERE) -> AsyncGenerator[Change, None]:
+    def changes(self, kind: Kind, scope: Scope = EVERYWHERE) -> AsyncGenerator[Change, None]:
         """Yield all there is of a kind in that scope, then SYNCED, then every change."""
         paths = Paths(namespace=scope.namespace, version=self._version)
         objects = KubeObjects(
             self._client, paths, _labels(scope), names=_names(scope), is_patient=False
         )
-        about = {"apiVersion": paths.api_version(kind), "kind": kind.value}
-        async for change in objects.watch(kind):
-            told = change.manifest
-            if isinstance(told, bytes):
-                told = msgspec.json.decode(told, type=dict[str, Any])
-            # Lists leave out what kind their items are.
-            yield Change(change.type, {**about, **told} if told else told)
+        return objects.mappings(kind)
 
     async def neighbours(self, key: Key) -> list[Manifest]:
         """Return the jobs of that namespace; whether there are others is not everybody's to see."""

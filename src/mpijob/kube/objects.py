@@ -1,6 +1,6 @@
 """The port `Objects` over HTTP."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -133,6 +133,16 @@ class KubeObjects:
         path = self._paths.collection(kind)
         stays = kind is not Kind.MPI_JOB
         return Watch(self._client, path, query, is_patient=self._is_patient, stays=stays).changes()
+
+    async def mappings(self, kind: Kind) -> AsyncGenerator[Change, None]:
+        """Yield what `watch` does, read: as mappings that say of what kind they are."""
+        # Lists leave out what kind their items are.
+        about = {"apiVersion": self._paths.api_version(kind), "kind": kind.value}
+        async for change in self.watch(kind):
+            told = change.manifest
+            if isinstance(told, bytes):
+                told = msgspec.json.decode(told, type=dict[str, Any])
+            yield Change(change.type, {**about, **told} if told else told)
 
 
 def _decoded(answer: bytes, shape: type[_Shape], path: str) -> _Shape:

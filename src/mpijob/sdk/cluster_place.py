@@ -58,20 +58,14 @@ class ClusterPlace(Place):
         self.objects = KubeObjects(client, Paths(version=version))
         self.logs = KubeLogs(client)
 
-    async def changes(self, kind: Kind, key: Key | None = None) -> AsyncGenerator[Change, None]:
+    def changes(self, kind: Kind, key: Key | None = None) -> AsyncGenerator[Change, None]:
         """Yield all there is of a kind in that scope, then SYNCED, then every change."""
         namespace = key.namespace if key else self.namespace
         paths = Paths(namespace=namespace, version=self._version)
         selectors = {Kind.POD: f"{names.JOB_NAME_LABEL}={key.name}"} if key else {}
         only = {Kind.MPI_JOB: key.name, Kind.JOB: names.launcher(key.name)} if key else {}
         objects = KubeObjects(self._client, paths, selectors, names=only, is_patient=False)
-        about = {"apiVersion": paths.api_version(kind), "kind": kind.value}
-        async for change in objects.watch(kind):
-            told = change.manifest
-            if isinstance(told, bytes):
-                told = msgspec.json.decode(told, type=dict[str, Any])
-            # Lists leave out what kind their items are.
-            yield Change(change.type, {**about, **told} if told else told)
+        return objects.mappings(kind)
 
     async def start(self, job: Manifest) -> "ClusterRun":
         """Make a job, and return what watches it; one that was given up while it was made goes."""

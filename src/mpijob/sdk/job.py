@@ -9,12 +9,11 @@ from mpijob.api.new_job import API_VERSION
 from mpijob.sdk.task_config import (
     CleanPodPolicy,
     HorovodJob,
-    Launcher,
     Resources,
     RestartPolicy,
+    Role,
     RunPolicy,
     TaskConfig,
-    Worker,
     gpu_count,
     horovodrun,
     slot_count,
@@ -117,7 +116,7 @@ def _launch_command(wanted: Wanted) -> list[str]:
     return ["mpirun", "-n", str(ranks), *wanted.program]
 
 
-def _container(wanted: Wanted, role: Worker | Launcher, name: str) -> dict[str, Any]:
+def _container(wanted: Wanted, role: Role, name: str) -> dict[str, Any]:
     """Return a role's container, up to its command."""
     container: dict[str, Any] = {"name": name}
     image = role.image or wanted.image
@@ -131,7 +130,7 @@ def _container(wanted: Wanted, role: Worker | Launcher, name: str) -> dict[str, 
     return container
 
 
-def _role(role: Worker | Launcher, container: dict[str, Any]) -> dict[str, Any]:
+def _role(role: Role, container: dict[str, Any]) -> dict[str, Any]:
     """Return a role's restart policy and its template."""
     policy = {"restartPolicy": _RESTART_POLICIES[role.restart_policy or RestartPolicy.NEVER]}
     return {**policy, "template": {"spec": {"containers": [container]}}}

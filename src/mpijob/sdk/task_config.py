@@ -63,8 +63,8 @@ class RunPolicy(Struct, frozen=True):
     backoff_limit: int | None = None
 
 
-class Worker(Struct, frozen=True):
-    """The workers: how many (`replicas`), and where they differ from the task's own container."""
+class Role(Struct, frozen=True):
+    """What a role's pods are: how many, and where they differ from the task's own container."""
 
     command: Sequence[str] | None = None
     image: str | None = None
@@ -74,15 +74,12 @@ class Worker(Struct, frozen=True):
     restart_policy: RestartPolicy | None = None
 
 
-class Launcher(Struct, frozen=True):
-    """The launcher: always one, and where it differs from the task's own container."""
+class Worker(Role, frozen=True):
+    """The workers."""
 
-    command: Sequence[str] | None = None
-    image: str | None = None
-    requests: Resources | None = None
-    limits: Resources | None = None
-    replicas: int | None = None
-    restart_policy: RestartPolicy | None = None
+
+class Launcher(Role, frozen=True):
+    """The launcher, of which there is always one."""
 
 
 class MPIJob(Struct, frozen=True):
@@ -322,7 +319,7 @@ def _check(name: str, value: object, kinds: tuple[type, ...]) -> None:
         raise ValueError(f"Resources: {name}={value!r} must be a request and a limit")
 
 
-def _replica(replica: Worker | Launcher, number: int | None) -> dict[str, Any]:
+def _replica(replica: Role, number: int | None) -> dict[str, Any]:
     """Return a role's part of the payload; `number` is the older say on how many there are."""
     restart = _RESTART_POLICIES.get(replica.restart_policy) if replica.restart_policy else None
     said = {
