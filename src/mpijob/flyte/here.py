@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from mpijob.api import versions
 from mpijob.core.job import Key, Manifest
 from mpijob.core.status import ConditionType
 from mpijob.ports import Refused
-from mpijob.sdk.attempt import failed, passing_on, to_the_end
+from mpijob.sdk.attempt import failed, followed
 from mpijob.sdk.errors import JobFailed
 from mpijob.sdk.place import opened
 from mpijob.sdk.where import Here
@@ -28,26 +27,14 @@ async def run(job: Manifest, write: Callable[[bytes], None], tell: Callable[[str
     """
     metadata = job["metadata"]
     key = Key(metadata["namespace"], metadata["name"])
-    heard = bytearray()
-
-    def hear(piece: bytes) -> None:
-        heard[:] = (heard + piece)[-_LAST_WORDS:]
-        write(piece)
-
     async with opened(Here()) as place:
         try:
             running = await place.start(job)
         except Refused as refusal:
             raise JobFailed(f"the job cannot be made: {refusal}") from None
-        async with passing_on(place, key, hear, tell):
-            await to_the_end(running)
-        if running.job is None:
-            raise JobFailed(f"job {key.name} was deleted while it ran")
-        status = versions.decode(running.job).status
+        assert running.job is not None
+        made = running.job
+        status, words = await followed(place, running, key, write, tell)
         if not status.is_true(ConditionType.SUCCEEDED):
-            raise await failed(place, key, status, bytes(heard))
-        await place.remove(running.job)
-
-
-#: How much of the launcher's output is told where a job failed, in bytes.
-_LAST_WORDS = 2000
+            raise await failed(place, key, status, words)
+        await place.remove(made)

@@ -96,18 +96,13 @@ class Attempt(Struct, frozen=True):
     async def _followed(self, running: Running, job: Manifest, folder: Folder) -> list[Any]:
         """Return the results of a job once it has ended; clear it away, unless it failed."""
         key = Key(*key_of(job))
-        heard = _Ear(self.write)
         try:
-            async with passing_on(self.place, key, heard.hear, self.tell):
-                await to_the_end(running)
+            status, words = await followed(self.place, running, key, self.write, self.tell)
         except asyncio.CancelledError:
             await self.place.remove(job)
             raise
-        if running.job is None:
-            raise JobFailed(f"job {key.name} was deleted while it ran")
-        status = versions.decode(running.job).status
         if not status.is_true(ConditionType.SUCCEEDED):
-            await self._raise(status, key, folder, heard.last)
+            await self._raise(status, key, folder, words)
         try:
             return await asyncio.to_thread(shipping.results, folder)
         finally:
@@ -161,7 +156,34 @@ async def failed(place: Place, key: Key, status: JobStatus, words: bytes) -> Job
     )
 
 
-async def to_the_end(running: Running) -> None:
+async def followed(
+    place: Place,
+    running: Running,
+    key: Key,
+    write: Callable[[bytes], None],
+    tell: Callable[[str], None],
+) -> tuple[JobStatus, bytes]:
+    """Stay with a job until it has ended; return how, and what its launcher wrote last.
+
+    Cancelled, the job is ended with all of its processes. Raises JobFailed where it is deleted.
+
+    Args:
+        place: Where it runs.
+        running: Who stays with it.
+        key: Which it is.
+        write: Called with what its launcher prints, in a thread.
+        tell: Called with what hinders it, a line each, once.
+
+    """
+    heard = _Ear(write)
+    async with _passing_on(place, key, heard.hear, tell):
+        await _to_the_end(running)
+    if running.job is None:
+        raise JobFailed(f"job {key.name} was deleted while it ran")
+    return versions.decode(running.job).status, heard.last
+
+
+async def _to_the_end(running: Running) -> None:
     """Return when a job has ended; where this is cancelled, end it first."""
     ending = asyncio.create_task(running.run())
     try:
@@ -173,7 +195,7 @@ async def to_the_end(running: Running) -> None:
 
 
 @asynccontextmanager
-async def passing_on(
+async def _passing_on(
     place: Place, key: Key, write: Callable[[bytes], None], tell: Callable[[str], None]
 ) -> AsyncIterator[None]:
     """Show how a job comes along and pass on what its launcher writes; on leaving, the rest."""

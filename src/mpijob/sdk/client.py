@@ -30,7 +30,7 @@ from mpijob.core.plan import Kind, Ref
 from mpijob.core.status import ConditionType
 from mpijob.ports import ChangeType, NotFound, Refused
 from mpijob.sdk import shipping
-from mpijob.sdk.attempt import failed, launcher_pods, passing_on, to_the_end
+from mpijob.sdk.attempt import failed, followed, launcher_pods
 from mpijob.sdk.calling import note
 from mpijob.sdk.errors import JobError, JobFailed, NoSuchJob
 from mpijob.sdk.launcher_output import to_stdout
@@ -93,8 +93,7 @@ class AsyncClient:
             running = await _sound(place.start(self._placed(place, job)))
             assert running.job is not None
             key = Key(*manifests.key_of(running.job))
-            async with passing_on(place, key, to_stdout, note):
-                await to_the_end(running)
+            await followed(place, running, key, to_stdout, note)
             return await _ended(place, running.job)
 
     async def wait(self, name: str, *, timeout_s: float | None = None) -> JobState:
