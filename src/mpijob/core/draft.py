@@ -16,12 +16,13 @@ from mpijob.core.job import (
     Manifest,
     MPIJob,
     Problem,
+    Rejected,
     Replica,
     RestartPolicy,
     RunPolicy,
     SchedulingPolicy,
 )
-from mpijob.core.status import JobStatus
+from mpijob.core.status import PENDING, ConditionType, JobStatus
 
 LAUNCHER = "Launcher"
 WORKER = "Worker"
@@ -59,6 +60,22 @@ class Draft(Struct, frozen=True):
     main_container: str | None = None
     status: JobStatus = JobStatus()
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers the job asks for; 0 where it has none."""
+        worker = (self.replicas or {}).get(WORKER)
+        return (worker.count or 0) if worker else 0
+
+
+def state(job: Draft | Rejected) -> str:
+    """Return the one word for where a job is in its life, be it read whole or not."""
+    named = job.status.naming_condition
+    if named is not None:
+        return named.value
+    if isinstance(job, Rejected):
+        return ConditionType.INVALID.value
+    return ConditionType.SUSPENDED.value if job.suspended else PENDING
 
 
 def settled(draft: Draft) -> MPIJob:

@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from mpijob.api import versions
 from mpijob.core.default import defaulted
-from mpijob.core.draft import WORKER, Draft
+from mpijob.core.draft import Draft, state
 from mpijob.core.job import Manifest
-from mpijob.core.status import PENDING, ConditionType
+from mpijob.core.status import ConditionType
 
 
 class JobState(Struct, frozen=True):
@@ -78,20 +78,14 @@ def state_of(manifest: Manifest) -> JobState:
     status, identity = draft.status, draft.identity
     named = status.naming_condition
     condition = status.condition(named) if named else None
-    worker = (draft.replicas or {}).get(WORKER)
-    word = named.value if named else PENDING
-    if named is None and not isinstance(job, Draft):
-        word = ConditionType.INVALID.value
-    elif named is None and draft.suspended:
-        word = ConditionType.SUSPENDED.value
     return JobState(
         name=identity.key.name,
         namespace=identity.key.namespace,
-        state=word,
+        state=state(draft if isinstance(job, Draft) else job),
         reason=condition.reason if condition else "",
         message=condition.message if condition else "",
         ready=status.worker.active if status.worker else 0,
-        workers=(worker.count or 0) if worker else 0,
+        workers=draft.worker_count,
         restarts=status.restarts,
         created_at=identity.created_at,
         started_at=status.started_at,

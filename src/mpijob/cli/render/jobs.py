@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from mpijob.cli.render.age import age, between
+from mpijob.core import draft
 from mpijob.core.default import defaulted
-from mpijob.core.draft import WORKER, Draft
+from mpijob.core.draft import Draft
 from mpijob.core.job import Rejected
-from mpijob.core.status import PENDING, ConditionType, JobStatus, ReplicaCount
+from mpijob.core.status import JobStatus, ReplicaCount
 
 COLUMNS = ("NAME", "STATE", "READY", "RESTARTS", "AGE")
 WIDE = (*COLUMNS, "DURATION", "WORKERS×SLOTS", "MPI", "LAUNCHER", "REASON")
@@ -14,19 +15,18 @@ WIDE = (*COLUMNS, "DURATION", "WORKERS×SLOTS", "MPI", "LAUNCHER", "REASON")
 
 def row(job: Draft | Rejected, now: datetime) -> dict[str, str]:
     """Return all columns of one job, the wide ones too; a job that cannot be read has fewer."""
-    draft = defaulted(job if isinstance(job, Draft) else Draft(job.identity, status=job.status))
-    status = draft.status
-    wanted = worker_count(draft)
+    told = defaulted(job if isinstance(job, Draft) else Draft(job.identity, status=job.status))
+    status, wanted = told.status, told.worker_count
     return {
-        "NAMESPACE": draft.identity.key.namespace,
-        "NAME": draft.identity.key.name,
+        "NAMESPACE": told.identity.key.namespace,
+        "NAME": told.identity.key.name,
         "STATE": state(job),
         "READY": f"{status.worker.active if status.worker else 0}/{wanted}",
         "RESTARTS": str(status.restarts),
-        "AGE": age(draft.identity.created_at, now),
+        "AGE": age(told.identity.created_at, now),
         "DURATION": between(status.started_at, status.completed_at, now),
-        "WORKERS×SLOTS": f"{wanted}×{draft.slots_per_worker}",
-        "MPI": draft.flavour or "",
+        "WORKERS×SLOTS": f"{wanted}×{told.slots_per_worker}",
+        "MPI": told.flavour or "",
         "LAUNCHER": _launcher(status.launcher),
         "REASON": reason(status),
     }
@@ -36,12 +36,7 @@ def state(job: Draft | Rejected) -> str:
     """Return the one word for where a job is in its life."""
     if job.identity.deleting:
         return "Terminating"
-    named = job.status.naming_condition
-    if named is not None:
-        return named.value
-    if isinstance(job, Rejected):
-        return ConditionType.INVALID.value
-    return ConditionType.SUSPENDED.value if job.suspended else PENDING
+    return draft.state(job)
 
 
 def finished(job: Draft | Rejected) -> bool:
@@ -54,12 +49,6 @@ def reason(status: JobStatus) -> str:
     named = status.naming_condition
     found = status.condition(named) if named else None
     return found.reason if found else ""
-
-
-def worker_count(job: Draft) -> int:
-    """Return how many workers a job asks for; 0 where it has none."""
-    worker = (job.replicas or {}).get(WORKER)
-    return (worker.count or 0) if worker else 0
 
 
 def _launcher(count: ReplicaCount | None) -> str:
