@@ -10,9 +10,10 @@ from mpijob.api.manifest import key_of, ref_of, resource_name
 from mpijob.cli import exits
 from mpijob.cli.render.jobs import finished, state
 from mpijob.cli.trouble import Trouble
-from mpijob.cli.world import Scope, World, within
+from mpijob.cli.world import World, within
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind
+from mpijob.engine.sight import Scope
 
 
 async def chosen(

@@ -9,25 +9,19 @@ import msgspec
 
 from mpijob.api import manifest as wire
 from mpijob.cli import exits
-from mpijob.cli.cluster_run import ClusterRun
+from mpijob.cli.cluster_run import ForegroundRun
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.where import Where
-from mpijob.cli.world import EVERYWHERE, Running, Scope, World
-from mpijob.core import names
+from mpijob.cli.world import Interruptible, World
 from mpijob.core.job import Key, Manifest
 from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind
-from mpijob.core.version import Version
 from mpijob.engine.cache import Cache
-from mpijob.kube.client import Client
+from mpijob.engine.sight import Scope
 from mpijob.kube.config import Connection
-from mpijob.kube.discovery import newest_served
-from mpijob.kube.logs import KubeLogs
-from mpijob.kube.objects import KubeObjects
-from mpijob.kube.resources import Paths
+from mpijob.kube.sight import ClusterSight, reached
 from mpijob.local.settings import Settings
 from mpijob.ports import (
-    Change,
     ChangeType,
     Forbidden,
     Unknown,
@@ -35,23 +29,11 @@ from mpijob.ports import (
     Unserved,
 )
 
-#: Every operator gives its pods the first label, and its launchers' Jobs the second.
-_PODS_OF_JOBS = names.OPERATOR_NAME_LABEL
-_LAUNCHERS = "app"
 
-
-class ClusterWorld(World):
+class ClusterWorld(ClusterSight, World):
     """What one user may see and do on a cluster; an operator there acts on the jobs."""
 
-    kinds = (Kind.JOB, Kind.POD)
     is_here = False
-
-    def __init__(self, client: Client, version: Version) -> None:
-        """Jobs are asked for in that `version`."""
-        self._client = client
-        self._version = version
-        self.objects = KubeObjects(client, Paths(version=version))
-        self.logs = KubeLogs(client)
 
     def now(self) -> datetime:
         """Return this machine's time: UTC, whole seconds."""
@@ -59,14 +41,6 @@ class ClusterWorld(World):
 
     async def attend(self, key: Key) -> None:
         """Do nothing: the operator watches."""
-
-    def changes(self, kind: Kind, scope: Scope = EVERYWHERE) -> AsyncGenerator[Change, None]:
-        """Yield all there is of a kind in that scope, then SYNCED, then every change."""
-        paths = Paths(namespace=scope.namespace, version=self._version)
-        objects = KubeObjects(
-            self._client, paths, _labels(scope), names=_names(scope), is_patient=False
-        )
-        return objects.mappings(kind)
 
     async def neighbours(self, key: Key) -> list[Manifest]:
         """Return the jobs of that namespace; whether there are others is not everybody's to see."""
@@ -104,13 +78,13 @@ class ClusterWorld(World):
         pods.sort(key=lambda pod: pod["metadata"]["creationTimestamp"])
         return [wire.key_of(pod)[1] for pod in pods]
 
-    async def start(self, manifest: Manifest, settings: Settings) -> tuple[Manifest, Running]:
+    async def start(self, manifest: Manifest, settings: Settings) -> tuple[Manifest, Interruptible]:
         """Make a job, and return what watches it."""
-        run = ClusterRun(self)
+        run = ForegroundRun(self)
         # From before it is there: who interrupts us in this very moment wants it gone as well.
         run.catch_signals()
-        run.job = await self.detach(manifest, settings)
-        return run.job, run
+        run.job = made = await self.detach(manifest, settings)
+        return made, run
 
     async def detach(
         self,
@@ -118,8 +92,7 @@ class ClusterWorld(World):
         settings: Settings,  # noqa: ARG002 (they are about one machine)
     ) -> Manifest:
         """Make a job, and return it."""
-        stored = await self.objects.create(manifest)
-        return msgspec.json.decode(stored) if isinstance(stored, bytes) else stored
+        return await self.objects.made(manifest)
 
     async def until_gone(self, job: Manifest) -> None:
         """Return as soon as that very job is no longer there, nor any pod that it had."""
@@ -163,31 +136,13 @@ class _Follower:
             self.changed.set()
 
 
-def _labels(scope: Scope) -> dict[Kind, str]:
-    """Return the label selectors by which a scope's objects are asked for."""
-    if scope.job:
-        return {Kind.POD: f"{names.JOB_NAME_LABEL}={scope.job}"}
-    selectors = {Kind.POD: _PODS_OF_JOBS, Kind.JOB: _LAUNCHERS}
-    return selectors | ({Kind.MPI_JOB: scope.labels} if scope.labels else {})
-
-
-def _names(scope: Scope) -> dict[Kind, str]:
-    """Return the names by which one job's objects are asked for."""
-    if not scope.job:
-        return {}
-    return {Kind.MPI_JOB: scope.job, Kind.JOB: names.launcher(scope.job)}
-
-
 @asynccontextmanager
 async def opened(where: Where) -> AsyncIterator[World]:
     """Open the jobs of a cluster; what it will not do is said in words. Raises Trouble."""
     place = where.connection()
     try:
-        async with Client(place) as client:
-            version = await newest_served(client)
-            if version is None:
-                raise Unserved(f"{place.server} serves no MPIJobs")
-            yield ClusterWorld(client, version)
+        async with reached(place) as there:
+            yield ClusterWorld(*there)
     except (Unserved, Unknown, Forbidden, Unreachable, msgspec.MsgspecError) as failure:
         raise explained(failure, place) from failure
 

@@ -13,10 +13,11 @@ from mpijob.cli import exits
 from mpijob.cli.options import names_argument, namespace_option
 from mpijob.cli.render.description import Subject, description
 from mpijob.cli.surroundings import around
-from mpijob.cli.world import Scope, World, within
+from mpijob.cli.world import World, within
 from mpijob.core.explain import explain
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind
+from mpijob.engine.sight import Scope
 
 
 @click.command("describe")

@@ -14,9 +14,10 @@ from mpijob.cli.options import all_namespaces_option, names_argument, namespace_
 from mpijob.cli.output import output_option, written
 from mpijob.cli.render import events
 from mpijob.cli.render.table import fitted, table
-from mpijob.cli.world import Scope, World, within
+from mpijob.cli.world import World, within
 from mpijob.core.job import Key
 from mpijob.core.plan import Kind
+from mpijob.engine.sight import Scope
 from mpijob.ports import ChangeType
 
 #: What the columns are at least as wide as while events come one by one.

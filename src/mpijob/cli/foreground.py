@@ -14,13 +14,14 @@ from mpijob.cli.render.facts import short
 from mpijob.cli.render.jobs import reason
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.watching import Watching, heard
-from mpijob.cli.world import Running, Scope, World
+from mpijob.cli.world import Interruptible, World
 from mpijob.core import names
 from mpijob.core.explain import Weight, explain
 from mpijob.core.job import Key
 from mpijob.core.observed import Observed, PodView
 from mpijob.core.plan import Kind
 from mpijob.core.status import ConditionType, JobStatus
+from mpijob.engine.sight import Scope
 from mpijob.ports import ChangeType
 from mpijob.sdk.launcher_output import LauncherOutput
 
@@ -32,7 +33,7 @@ class Foreground(Struct):
     """One job that this command stays with, and what the person in front of it sees of it."""
 
     world: World
-    running: Running
+    running: Interruptible
     key: Key
     watching: Watching
     talkative: bool
@@ -99,12 +100,9 @@ class Foreground(Struct):
 
     async def _look_once(self, output: LauncherOutput) -> None:
         """Show the job as it is, and tell `output` of the launcher's pods."""
-        try:
-            observed = await self.world.observed(self.key)
-        except Trouble:
-            self.last = None
-        else:
-            self._take_in(observed, output)
+        self.last = await self.world.observed(self.key)
+        if self.last is not None:
+            self._take_in(self.last, output)
 
     def _take_in(self, observed: Observed, output: LauncherOutput) -> None:
         self.last = observed

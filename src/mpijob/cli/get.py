@@ -17,10 +17,11 @@ from mpijob.cli.render.facts import short
 from mpijob.cli.render.table import Row, Table, fitted
 from mpijob.cli.surroundings import around
 from mpijob.cli.trouble import Trouble
-from mpijob.cli.world import Scope, World, within
+from mpijob.cli.world import World, within
 from mpijob.core.explain import explain
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind
+from mpijob.engine.sight import Scope
 from mpijob.ports import ChangeType
 
 #: The states of jobs of which a person who lists them wants to know why.

@@ -1,20 +1,17 @@
 """The jobs of this machine, as a world of commands."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 from mpijob.cli.trouble import Trouble
-from mpijob.cli.world import EVERYWHERE, Running, Scope, World
+from mpijob.cli.world import Interruptible, World
 from mpijob.core.job import Key, Manifest
-from mpijob.core.plan import Kind
-from mpijob.engine.cache import CHILD_KINDS
 from mpijob.local import backend
 from mpijob.local.backend import Backend
 from mpijob.local.home import HomeUnusable
 from mpijob.local.runtime import RuntimeFailed
 from mpijob.local.settings import Settings
-from mpijob.ports import Change
 
 _DOCTOR = "`mpijob doctor` says what this machine lacks"
 
@@ -22,7 +19,6 @@ _DOCTOR = "`mpijob doctor` says what this machine lacks"
 class LocalWorld(World):
     """The jobs in this user's home; nobody has to be asked for them, so nothing is narrowed."""
 
-    kinds = CHILD_KINDS
     is_here = True
 
     def __init__(self, local: Backend) -> None:
@@ -42,14 +38,6 @@ class LocalWorld(World):
         """See to it that a process acts on the job under `key`, after a change of it."""
         await self._local.attend(key)
 
-    def changes(
-        self,
-        kind: Kind,
-        scope: Scope = EVERYWHERE,  # noqa: ARG002 (the world's signature)
-    ) -> AsyncGenerator[Change, None]:
-        """Yield all there is of a kind, then SYNCED, then every change."""
-        return self.objects.watch(kind)  # type: ignore[return-value]  # It is a generator.
-
     async def removed_pods(self, key: Key) -> bool:
         """Delete the plain pods that were applied under a name; say whether there were any."""
         from mpijob.cli.pods_here import removed
@@ -60,7 +48,7 @@ class LocalWorld(World):
         """Return the job's pods that have left logs, those that are gone too."""
         return self._local.logs.pods(key.namespace, key.name, uid)
 
-    async def start(self, manifest: Manifest, settings: Settings) -> tuple[Manifest, Running]:
+    async def start(self, manifest: Manifest, settings: Settings) -> tuple[Manifest, Interruptible]:
         """Make a job, and return who runs it in this process."""
         supervisor = self._local.create(manifest, settings)
         return supervisor.job or manifest, supervisor

@@ -18,8 +18,9 @@ def _job_names(
 ) -> list[CompletionItem]:
     """Return the jobs whose names begin as what was typed, for the shell."""
     from mpijob.api.manifest import key_of
-    from mpijob.cli.world import Scope, World, within
+    from mpijob.cli.world import World, within
     from mpijob.core.plan import Kind
+    from mpijob.engine.sight import Scope
 
     names: list[str] = []
 

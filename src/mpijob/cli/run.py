@@ -22,9 +22,10 @@ from mpijob.cli.submission import Submission, Wish, submission
 from mpijob.cli.trouble import Trouble
 from mpijob.cli.watching import note, watching
 from mpijob.cli.where import meant, where_options
-from mpijob.cli.world import Scope, World, within
+from mpijob.cli.world import World, within
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind
+from mpijob.engine.sight import Scope
 from mpijob.local.settings import Settings, inherited
 from mpijob.ports import Forbidden, Refused, Unknown
 

@@ -7,12 +7,13 @@ from contextlib import aclosing
 from mpijob.api import events
 from mpijob.api.events import concerns
 from mpijob.api.manifest import key_of, labels_of
-from mpijob.cli.world import Scope, World
+from mpijob.cli.world import World
 from mpijob.core.circumstances import NOTHING_KNOWN, Circumstances
 from mpijob.core.explain import questions
 from mpijob.core.job import Manifest
 from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind, Ref
+from mpijob.engine.sight import Scope
 from mpijob.ports import NotFound, Refused, Unreachable
 
 _QUEUE = "kueue.x-k8s.io/queue-name"

@@ -2,23 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 
 import click
 from msgspec import Struct
 
 from mpijob.api import versions
-from mpijob.api.manifest import key_of, resource_name, uid_of
+from mpijob.api.manifest import resource_name
 from mpijob.cli import exits
 from mpijob.cli.change import chosen
 from mpijob.cli.options import all_option, names_argument, namespace_option
 from mpijob.cli.periods import Period
 from mpijob.cli.render.jobs import finished, reason, state
 from mpijob.cli.trouble import Trouble
-from mpijob.cli.world import Scope, World, within
+from mpijob.cli.world import World, within
 from mpijob.core.job import Manifest
-from mpijob.core.plan import Kind
 from mpijob.core.status import ConditionType
-from mpijob.ports import ChangeType
 
 _DELETE = "delete"
 _FINISHED = "finished"
@@ -103,25 +102,21 @@ def _hope(text: str) -> Hope:
 
 async def _waited(world: World, job: Manifest, hope: Hope) -> int:
     """Wait for one job and return how that ended."""
-    uid, name = uid_of(job), resource_name(job)
+    name = resource_name(job)
     if hope.text == _DELETE:
         await world.until_gone(job)
         click.echo(f"{name} deleted")
         return exits.OK
-    async for change in world.changes(Kind.MPI_JOB, Scope(*key_of(job))):
-        seen = change.manifest
-        if isinstance(seen, bytes) or change.type is ChangeType.SYNCED or uid_of(seen) != uid:
-            continue
-        if change.type is ChangeType.DELETED:
-            click.echo(f"error: {name} was deleted meanwhile", err=True)
-            return exits.NOT_FOUND
-        if hope.fulfilled(seen):
-            click.echo(f"{name} {_said(seen, hope)}")
-            return exits.OK
-        if hope.lost(seen):
-            click.echo(f"error: {name} {_end(seen)}", err=True)
-            return exits.INVALID if state(versions.decode(seen)) == "Invalid" else exits.FAILED
-    raise Trouble(f"{key_of(job)[1]}: the watch ended")
+    async with aclosing(world.life(job)) as life:
+        async for seen in life:
+            if hope.fulfilled(seen):
+                click.echo(f"{name} {_said(seen, hope)}")
+                return exits.OK
+            if hope.lost(seen):
+                click.echo(f"error: {name} {_end(seen)}", err=True)
+                return exits.INVALID if state(versions.decode(seen)) == "Invalid" else exits.FAILED
+    click.echo(f"error: {name} was deleted meanwhile", err=True)
+    return exits.NOT_FOUND
 
 
 def _said(job: Manifest, hope: Hope) -> str:

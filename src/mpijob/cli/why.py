@@ -10,11 +10,12 @@ from mpijob.cli.options import name_argument, namespace_option
 from mpijob.cli.output import output_option, written
 from mpijob.cli.render import facts
 from mpijob.cli.surroundings import asked_for
-from mpijob.cli.world import Scope, World, within
+from mpijob.cli.world import World, within
 from mpijob.core.explain import Fact, Weight, explain
 from mpijob.core.finding import Severity
 from mpijob.core.job import Key, Manifest
 from mpijob.core.status import ConditionType
+from mpijob.engine.sight import Scope
 from mpijob.jobfile.inspection import manifest_findings
 
 

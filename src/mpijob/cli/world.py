@@ -3,13 +3,11 @@
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime
 from difflib import get_close_matches
 from typing import ClassVar, Protocol
-
-from msgspec import Struct
 
 from mpijob.api import manifest as wire
 from mpijob.cli import exits
@@ -18,50 +16,24 @@ from mpijob.cli.where import Where, meant
 from mpijob.core.job import Key, Manifest
 from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind, Ref
-from mpijob.engine.cache import Cache
+from mpijob.engine.sight import Running, Sight
 from mpijob.local.settings import Settings
-from mpijob.ports import Change, ChangeType, Logs, NotFound, Objects
+from mpijob.ports import ChangeType, NotFound
 
 
-class Scope(Struct, frozen=True):
-    """Which objects a command wants to see; "" for all.
-
-    A world that has to ask for objects asks for no more than these; it may tell of others too.
-    """
-
-    namespace: str = ""
-    job: str = ""
-    labels: str = ""
-
-
-EVERYWHERE = Scope()
-
-
-class Running(Protocol):
-    """A job that this command has started and stays with until the job ends."""
+class Interruptible(Running, Protocol):
+    """A job that this command has started and stays with; interrupted twice, it ends at once."""
 
     def catch_signals(self) -> None:
         """Take the signals that end a process as interrupts, on the running loop."""
         ...
 
-    def interrupt(self, reason: str, message: str) -> None:
-        """Have the job end early, for that reason; called again, at once."""
-        ...
 
-    async def run(self) -> None:
-        """Return once nothing will happen to the job any more."""
-        ...
-
-
-class World(ABC):
+class World(Sight, ABC):
     """The jobs and their children, for the time of one command."""
 
-    #: The kinds of children by which a person is told how a job is.
-    kinds: ClassVar[Sequence[Kind]]
     #: Whether jobs run here, as processes of this user.
     is_here: ClassVar[bool]
-    objects: Objects
-    logs: Logs
 
     @abstractmethod
     def now(self) -> datetime:
@@ -72,15 +44,11 @@ class World(ABC):
         """See to it that somebody acts on the job under `key`, after a change of it."""
 
     @abstractmethod
-    def changes(self, kind: Kind, scope: Scope = EVERYWHERE) -> AsyncGenerator[Change, None]:
-        """Yield all there is of a kind, then SYNCED, then every change, as mappings."""
-
-    @abstractmethod
     async def pods_with_logs(self, key: Key, uid: str) -> list[str]:
         """Return the names of a job's pods that may have logs, in the order of their starts."""
 
     @abstractmethod
-    async def start(self, manifest: Manifest, settings: Settings) -> tuple[Manifest, Running]:
+    async def start(self, manifest: Manifest, settings: Settings) -> tuple[Manifest, Interruptible]:
         """Make a job; return it as it is stored, and what stays with it. Raises as `detach`."""
 
     @abstractmethod
@@ -93,23 +61,12 @@ class World(ABC):
 
         """
 
-    def warm(self, settings: Settings) -> None:  # noqa: B027 (most have nothing to begin)
+    def warm(self, settings: Settings) -> None:
         """Begin what can be begun before a job that is to run so is made."""
 
     async def removed_pods(self, key: Key) -> bool:  # noqa: ARG002  # Who has some says so.
         """Delete the plain pods that were applied under a name; say whether there were any."""
         return False
-
-    async def listed(self, kind: Kind, scope: Scope = EVERYWHERE) -> list[Manifest]:
-        """Return all objects of a kind, in order of namespace and name."""
-        found = []
-        async with aclosing(self.changes(kind, scope)) as changes:
-            async for change in changes:
-                if change.type is ChangeType.SYNCED or isinstance(change.manifest, bytes):
-                    break
-                if scope.namespace in ("", wire.key_of(change.manifest)[0]):
-                    found.append(change.manifest)
-        return sorted(found, key=wire.key_of)
 
     async def job(self, key: Key) -> Manifest:
         """Return the job under `key`. Raises Trouble that names one that was perhaps meant."""
@@ -128,24 +85,6 @@ class World(ABC):
         """Return the jobs among which the one under `key` was looked for."""
         return await self.listed(Kind.MPI_JOB)
 
-    async def observed(self, key: Key) -> Observed:
-        """Return all that is there of one job. Raises Trouble where there is no such job."""
-        scope = Scope(key.namespace, key.name)
-        (found,) = await self.observed_each([await self.job(key)], scope)
-        return found
-
-    async def observed_each(self, jobs: Sequence[Manifest], scope: Scope) -> list[Observed]:
-        """Return all that is there of each of these jobs, whose children are in that scope."""
-        cache = Cache()
-        for job in jobs:
-            cache.learn(Kind.MPI_JOB, job)
-        each = await asyncio.gather(*(self.listed(kind, scope) for kind in self.kinds))
-        for kind, children in zip(self.kinds, each, strict=True):
-            for child in children:
-                cache.learn(kind, child)
-        found = (cache.observed(Key(*wire.key_of(job))) for job in jobs)
-        return [observed for observed in found if observed is not None]
-
     async def following(
         self, key: Key, tick_s: float | None = None
     ) -> AsyncGenerator[Observed, None]:
@@ -155,10 +94,10 @@ class World(ABC):
         """
         async with aclosing(self.news(Kind.MPI_JOB, Kind.JOB, Kind.POD, tick_s=tick_s)) as news:
             async for _ in news:
-                try:
-                    yield await self.observed(key)
-                except Trouble:
+                observed = await self.observed(key)
+                if observed is None:
                     return
+                yield observed
 
     async def news(self, *kinds: Kind, tick_s: float | None = None) -> AsyncGenerator[None, None]:
         """Yield at once, and again whenever objects of these kinds have changed since.
@@ -188,17 +127,8 @@ class World(ABC):
 
     async def until_gone(self, job: Manifest) -> None:
         """Return as soon as that very job is no longer there."""
-        there, uid = False, wire.uid_of(job)
-        async with aclosing(self.changes(Kind.MPI_JOB, Scope(*wire.key_of(job)))) as changes:
-            async for change in changes:
-                if isinstance(change.manifest, bytes):
-                    continue
-                if change.type is ChangeType.SYNCED and not there:
-                    return
-                if wire.uid_of(change.manifest) == uid:
-                    if change.type is ChangeType.DELETED:
-                        return
-                    there = True
+        async for _ in self.life(job):
+            pass
 
 
 def _meant(key: Key, jobs: Iterable[tuple[str, str]]) -> str:

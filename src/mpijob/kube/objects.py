@@ -62,10 +62,15 @@ class KubeObjects:
         path = self._paths.object(ref)
         return _decoded(await self._client.request("GET", path), dict[str, Any], path)
 
-    async def create(self, manifest: Manifest) -> Manifest | bytes:
+    async def create(self, manifest: Manifest) -> bytes:
         """Store a new object and return it as stored. Raises Conflict where the name is taken."""
         path = self._paths.new(manifest)
         return await self._client.request("POST", path, body=_encode(manifest))
+
+    async def made(self, manifest: Manifest) -> Manifest:
+        """Do what `create` does, and return what was stored, read."""
+        stored = await self.create(manifest)
+        return _decoded(stored, dict[str, Any], self._paths.new(manifest))
 
     async def patch(
         self, ref: Ref, fields: Manifest, *, version: str = "", subresource: str = ""

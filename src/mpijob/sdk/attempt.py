@@ -17,13 +17,14 @@ from mpijob.core.observed import PodView
 from mpijob.core.options import CALL
 from mpijob.core.plan import Kind
 from mpijob.core.status import ConditionType, JobStatus
+from mpijob.engine.sight import Running, Scope
 from mpijob.ports import ChangeType, Refused
 from mpijob.sdk import shipping
 from mpijob.sdk.errors import JobFailed, TimedOut
 from mpijob.sdk.folder import Folder
 from mpijob.sdk.job import Wanted, manifest
 from mpijob.sdk.launcher_output import LauncherOutput
-from mpijob.sdk.place import Place, Running
+from mpijob.sdk.place import Place
 from mpijob.sdk.progress import follow, progress
 from mpijob.sdk.shipping import Call
 
@@ -208,7 +209,7 @@ async def _passing_on(
     writing = asyncio.create_task(output.run())
     try:
         yield
-        output.see(launcher_pods(await place.listed(Kind.POD, key), key))
+        output.see(launcher_pods(await place.listed(Kind.POD, Scope(*key)), key))
         output.close()
         await writing
     finally:
@@ -220,7 +221,7 @@ async def _passing_on(
 
 async def _look(place: Place, key: Key, output: LauncherOutput, tell: "_Once") -> None:
     """Tell of the job's launcher pods whenever one has changed, and of pods that are stuck."""
-    async with aclosing(place.changes(Kind.POD, key)) as changes:
+    async with aclosing(place.changes(Kind.POD, Scope(*key))) as changes:
         async for change in changes:
             pod = change.manifest
             if change.type is ChangeType.SYNCED or isinstance(pod, bytes):

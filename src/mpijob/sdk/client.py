@@ -28,6 +28,7 @@ from mpijob.core.job import Key, Manifest
 from mpijob.core.options import CALL
 from mpijob.core.plan import Kind, Ref
 from mpijob.core.status import ConditionType
+from mpijob.engine.sight import Scope
 from mpijob.ports import ChangeType, NotFound, Refused
 from mpijob.sdk import shipping
 from mpijob.sdk.attempt import failed, followed, launcher_pods
@@ -117,7 +118,7 @@ class AsyncClient:
         async with self._opened() as place:
             key = Key(place.namespace, name)
             await place.job(key)
-            pods = launcher_pods(await place.listed(Kind.POD, key), key)
+            pods = launcher_pods(await place.listed(Kind.POD, Scope(*key)), key)
             if not pods and follow:
                 pods = await _first_launcher(place, key)
             for pod in pods:
@@ -130,7 +131,7 @@ class AsyncClient:
         async with self._opened() as place:
             key = Key(place.namespace, name)
             await place.job(key)
-            seen = map(wire.view, await place.listed(Kind.EVENT))
+            seen = map(wire.view, await place.listed(Kind.EVENT, Scope(place.namespace)))
             return wire.in_order(one for one in seen if wire.concerns(one, key.namespace, name))
 
     async def result(self, name: str) -> Any:
@@ -169,7 +170,9 @@ class AsyncClient:
     async def list(self) -> list[JobState]:
         """Return all jobs of the namespace, in order of their names."""
         async with self._opened() as place:
-            return [state_of(job) for job in await place.listed(Kind.MPI_JOB)]
+            return [
+                state_of(job) for job in await place.listed(Kind.MPI_JOB, Scope(place.namespace))
+            ]
 
     # How it is done.
 
@@ -196,17 +199,9 @@ class AsyncClient:
 
     async def _over(self, place: Place, name: str) -> Manifest:
         """Return a job once it has ended. Raises NoSuchJob, also where it goes meanwhile."""
-        key = Key(place.namespace, name)
-        await place.job(key)
-        async with aclosing(place.changes(Kind.MPI_JOB, key)) as changes:
-            async for change in changes:
-                told = change.manifest
-                if change.type is ChangeType.SYNCED or isinstance(told, bytes):
-                    continue
-                if manifests.key_of(told) != (key.namespace, key.name):
-                    continue
-                if change.type is ChangeType.DELETED:
-                    break
+        job = await place.job(Key(place.namespace, name))
+        async with aclosing(place.life(job)) as life:
+            async for told in life:
                 if state_of(told).is_over:
                     return told
         raise NoSuchJob(f"job {name} was deleted")
@@ -255,7 +250,7 @@ async def _read(place: Place, pod: Ref, *, follow: bool) -> AsyncIterator[bytes]
 
 async def _first_launcher(place: Place, key: Key) -> Any:
     """Return the views of a job's first launcher pod, once it is there."""
-    async with aclosing(place.changes(Kind.POD, key)) as changes:
+    async with aclosing(place.changes(Kind.POD, Scope(*key))) as changes:
         async for change in changes:
             if change.type is ChangeType.SYNCED or isinstance(change.manifest, bytes):
                 continue

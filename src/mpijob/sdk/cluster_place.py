@@ -2,28 +2,21 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
-from mpijob.api import versions
 from mpijob.api.manifest import images_of, key_of, ref_of, renamed, uid_of
-from mpijob.core import names
-from mpijob.core.job import Key, Manifest
-from mpijob.core.plan import Kind
-from mpijob.core.status import ConditionType
+from mpijob.core.job import Manifest
 from mpijob.core.version import Version
 from mpijob.kube.client import Client
 from mpijob.kube.config import connection
-from mpijob.kube.discovery import newest_served
 from mpijob.kube.entries import ConfigError
-from mpijob.kube.logs import KubeLogs
-from mpijob.kube.objects import KubeObjects
-from mpijob.kube.resources import Paths
-from mpijob.ports import Change, ChangeType, Forbidden, Unknown, Unreachable, Unserved
+from mpijob.kube.sight import ClusterRun, ClusterSight, reached
+from mpijob.ports import Forbidden, Unknown, Unreachable, Unserved
 from mpijob.sdk.errors import JobError, JobFailed
 from mpijob.sdk.folder import Folder, PathFolder, new_folder
 from mpijob.sdk.place import Place
@@ -44,30 +37,16 @@ _FETCHED = (
 )
 
 
-class ClusterPlace(Place):
+class ClusterPlace(ClusterSight, Place):
     """What one user may see and do on a cluster."""
-
-    kinds = (Kind.JOB, Kind.POD)
 
     def __init__(self, client: Client, version: Version, where: Cluster, namespace: str) -> None:
         """Jobs are asked for in that `version`."""
-        self._client = client
-        self._version = version
+        super().__init__(client, version)
         self._where = where
         self.namespace = namespace
-        self.objects = KubeObjects(client, Paths(version=version))
-        self.logs = KubeLogs(client)
 
-    def changes(self, kind: Kind, key: Key | None = None) -> AsyncGenerator[Change, None]:
-        """Yield all there is of a kind in that scope, then SYNCED, then every change."""
-        namespace = key.namespace if key else self.namespace
-        paths = Paths(namespace=namespace, version=self._version)
-        selectors = {Kind.POD: f"{names.JOB_NAME_LABEL}={key.name}"} if key else {}
-        only = {Kind.MPI_JOB: key.name, Kind.JOB: names.launcher(key.name)} if key else {}
-        objects = KubeObjects(self._client, paths, selectors, names=only, is_patient=False)
-        return objects.mappings(kind)
-
-    async def start(self, job: Manifest) -> "ClusterRun":
+    async def start(self, job: Manifest) -> ClusterRun:
         """Make a job, and return what watches it; one that was given up while it was made goes."""
         making = asyncio.create_task(self.detach(job))
         try:
@@ -85,10 +64,7 @@ class ClusterPlace(Place):
             )
         if not key_of(job)[0]:
             job = renamed(job, namespace=self.namespace)
-        stored = await self.objects.create(job)
-        if isinstance(stored, bytes):
-            return msgspec.json.decode(stored, type=dict[str, Any])
-        return stored
+        return await self.objects.made(job)
 
     async def remove(self, job: Manifest) -> None:
         """Delete a job with all that was kept of it."""
@@ -152,52 +128,6 @@ class ClusterPlace(Place):
         return changed
 
 
-class ClusterRun:
-    """A job on a cluster that somebody stays with: who gives up has it deleted."""
-
-    def __init__(self, place: ClusterPlace, job: Manifest) -> None:
-        self._place = place
-        self.job: Manifest | None = job
-        self._made = job
-        self._given_up = asyncio.Event()
-
-    def interrupt(self, reason: str, message: str) -> None:  # noqa: ARG002  # It is deleted.
-        """Have the job deleted."""
-        self._given_up.set()
-
-    async def run(self) -> None:
-        """Return once the job has ended, or is no longer there."""
-        ending = asyncio.create_task(self._until_end())
-        giving_up = asyncio.create_task(self._given_up.wait())
-        try:
-            await asyncio.wait({ending, giving_up}, return_when=asyncio.FIRST_COMPLETED)
-            if ending.done():
-                ending.result()
-            else:
-                await self._place.remove(self._made)
-        finally:
-            for task in (ending, giving_up):
-                task.cancel()
-            await asyncio.gather(ending, giving_up, return_exceptions=True)
-
-    async def _until_end(self) -> None:
-        changes = self._place.changes(Kind.MPI_JOB, Key(*key_of(self._made)))
-        async with aclosing(changes):
-            async for change in changes:
-                told = change.manifest
-                if change.type is ChangeType.SYNCED or isinstance(told, bytes):
-                    continue
-                if uid_of(told) != uid_of(self._made):
-                    continue
-                if change.type is ChangeType.DELETED:
-                    self.job = None
-                    return
-                self.job = told
-                status = versions.decode(told).status
-                if status.finished or status.is_true(ConditionType.INVALID):
-                    return
-
-
 class _Stored:
     """A call's folder in an object store, through fsspec."""
 
@@ -245,10 +175,7 @@ async def opened(where: Cluster) -> AsyncIterator[Place]:
     except ConfigError as missing:
         raise JobError(str(missing)) from missing
     try:
-        async with Client(known) as client:
-            version = await newest_served(client)
-            if version is None:
-                raise Unserved(known.server)
+        async with reached(known) as (client, version):
             yield ClusterPlace(client, version, where, where.namespace or known.namespace)
     except Unserved as lacking:
         raise JobError(

@@ -2,21 +2,18 @@
 
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mpijob.api.manifest import key_of, ref_of, uid_of
 from mpijob.core.job import Key, Manifest
-from mpijob.core.plan import Kind
-from mpijob.engine.cache import CHILD_KINDS
 from mpijob.local import backend
 from mpijob.local.backend import Backend
 from mpijob.local.home import HomeUnusable
 from mpijob.local.runtime import RuntimeFailed
 from mpijob.local.settings import Settings, inherited
 from mpijob.local.supervisor import Supervisor
-from mpijob.ports import Change
 from mpijob.sdk import shipping
 from mpijob.sdk.errors import JobError
 from mpijob.sdk.folder import Folder, PathFolder, new_folder
@@ -28,7 +25,6 @@ from mpijob.sdk.where import Here
 class LocalPlace(Place):
     """The jobs in this user's home; what runs here may ask for more than there is."""
 
-    kinds = CHILD_KINDS
     namespace = "default"
 
     def __init__(self, local: Backend, where: Here) -> None:
@@ -41,14 +37,6 @@ class LocalPlace(Place):
             oversubscribe=True,
             mpi=where.mpi,
         )
-
-    def changes(
-        self,
-        kind: Kind,
-        key: Key | None = None,  # noqa: ARG002  # Nobody has to be asked, so nothing is narrowed.
-    ) -> AsyncGenerator[Change, None]:
-        """Yield all there is of a kind, then SYNCED, then every change."""
-        return self.objects.watch(kind)  # type: ignore[return-value]  # It is a generator.
 
     def warm(self) -> None:
         """Begin to start the process that pods will be children of."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TextIO
 
 from mpijob.core.job import Key
 from mpijob.core.plan import Kind
+from mpijob.engine.sight import Scope
 from mpijob.ports import ChangeType
 from mpijob.sdk.place import Place
 from mpijob.sdk.state import JobState, state_of
@@ -95,7 +96,7 @@ async def follow(place: Place, key: Key, shown: Progress) -> None:
     """Show a job whenever it has changed, until cancelled."""
     if isinstance(shown, Silence):
         return
-    async with aclosing(place.changes(Kind.MPI_JOB, key)) as changes:
+    async with aclosing(place.changes(Kind.MPI_JOB, Scope(*key))) as changes:
         async for change in changes:
             told = change.manifest
             if change.type in (ChangeType.SYNCED, ChangeType.DELETED) or isinstance(told, bytes):
