@@ -87,15 +87,15 @@ def test_a_launcher_that_v1s_operators_made_is_a_pod_and_no_worker():
     cache, _ = fill(mpi_job(), pod("pi-launcher"), pod("pi-worker-0"))
     seen = cache.observed(PI)
     assert (
-        (seen.launcher.name, seen.launcher.is_pod, seen.launcher.end),
+        (seen.launcher.name, seen.launcher.kind, seen.launcher.end),
         [view.name for view in seen.launcher_pods],
         [view.name for view in seen.workers],
-    ) == (("pi-launcher", True, None), ["pi-launcher"], ["pi-worker-0"])
+    ) == (("pi-launcher", Kind.POD, None), ["pi-launcher"], ["pi-worker-0"])
 
 
 def test_where_there_is_a_launchers_job_that_is_the_launcher():
     cache, _ = fill(mpi_job(), pod("pi-launcher"), LAUNCHER)
-    assert not cache.observed(PI).launcher.is_pod
+    assert cache.observed(PI).launcher.kind is Kind.JOB
 
 
 ENDS = {"Succeeded": (True, 0), "Failed": (False, 1)}

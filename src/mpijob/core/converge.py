@@ -10,7 +10,15 @@ from datetime import datetime
 from mpijob.core import build, names
 from mpijob.core.config import Config
 from mpijob.core.job import Manifest, MPIJob
-from mpijob.core.observed import Child, ConfigView, Observed, PodPhase, PodView, SecretView
+from mpijob.core.observed import (
+    Child,
+    ConfigView,
+    LauncherView,
+    Observed,
+    PodPhase,
+    PodView,
+    SecretView,
+)
 from mpijob.core.plan import Create, Delete, Kind, MintSecret, Patch, SecretContent, Step
 from mpijob.core.policy import retry
 from mpijob.core.policy.clean_pods import goes
@@ -178,12 +186,12 @@ def held_launcher(
 def stopped_launcher(job: MPIJob, observed: Observed) -> Iterator[Step]:
     """Yield the suspension of a launcher that could still run; one that has ended is left alone."""
     seen = observed.launcher
-    if seen is not None and seen.is_pod:
-        if seen.end is None:
-            yield from _deletions(job, Kind.POD, observed.launcher_pods)
+    if seen is None or seen.owner_uid != job.uid or seen.suspended or seen.end is not None:
         return
-    if seen is not None and seen.owner_uid == job.uid and not seen.suspended and seen.end is None:
-        yield _patch(job, Kind.JOB, seen, {"spec": {"suspend": True}})
+    if seen.kind is Kind.POD:
+        yield from _deletions(job, seen.kind, (seen,))
+    else:
+        yield _patch(job, seen.kind, seen, {"spec": {"suspend": True}})
 
 
 def all_workers(job: MPIJob, observed: Observed) -> Iterator[Step]:
@@ -204,10 +212,8 @@ def pod_group_gone(job: MPIJob, observed: Observed) -> Iterator[Step]:
 
 def everything(job: MPIJob, observed: Observed) -> Iterator[Step]:
     """Yield the deletion of all that the job owns, the launcher and its pods included."""
-    if observed.launcher is not None and observed.launcher.is_pod:
-        yield from _deletions(job, Kind.POD, observed.launcher_pods)
-    else:
-        yield from _deletions(job, Kind.JOB, (observed.launcher,))
+    if observed.launcher is not None:
+        yield from _deletions(job, observed.launcher.kind, (observed.launcher,))
     yield from _deletions(job, Kind.POD, observed.workers)
     yield from _deletions(job, Kind.POD_GROUP, (observed.pod_group,))
     yield from _deletions(job, Kind.SECRET, (observed.secret, observed.host_keys))
@@ -220,7 +226,7 @@ def everything(job: MPIJob, observed: Observed) -> Iterator[Step]:
 
 def _deletions(job: MPIJob, kind: Kind, children: Iterable[Child | None]) -> Iterator[Step]:
     for child in children:
-        leaving = isinstance(child, PodView) and child.deleting
+        leaving = isinstance(child, PodView | LauncherView) and child.deleting
         if child is not None and child.owner_uid == job.uid and not leaving:
             yield _delete(job, kind, child)
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from mpijob.core.job import Manifest, MPIJob, Rejected
+from mpijob.core.plan import Kind
 
 
 class PodPhase(StrEnum):
@@ -75,8 +76,8 @@ class End(Struct, frozen=True):
 class LauncherView(Child, frozen=True):
     """The launcher's batch/v1 Job. `node_selector` is its template's, which a resume replaces.
 
-    `is_pod`: it is no Job but a pod by itself, as v1's operators made it. It cannot be held, and
-    ends where it is deleted.
+    Its `kind` is POD where it is no Job but a pod by itself, as v1's operators made it. It cannot
+    be held, and ends where it is deleted; `deleting` says that it was told to.
     """
 
     suspended: bool = False
@@ -85,7 +86,8 @@ class LauncherView(Child, frozen=True):
     active_count: int = 0
     failed_count: int = 0
     node_selector: Mapping[str, str] = field(default_factory=dict)
-    is_pod: bool = False
+    kind: Kind = Kind.JOB
+    deleting: bool = False
 
 
 class ContainerView(Struct, frozen=True):
@@ -138,7 +140,8 @@ def launcher_alone(pod: PodView) -> LauncherView:
         end=End(well, "", "", at) if ended else None,
         active_count=0 if ended else 1,
         failed_count=int(ended and not well),
-        is_pod=True,
+        kind=Kind.POD,
+        deleting=pod.deleting,
     )
 
 
