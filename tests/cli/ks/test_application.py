@@ -1,11 +1,13 @@
 """`mpijob ks init`, `env`, `registry`, `pkg` and `script`."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mpijob.cli import exits
 
@@ -24,6 +26,35 @@ def test_a_new_application_is_a_folder_of_plain_files(kept):
 def test_an_environments_namespace_is_changed(app, kept):
     app("env", "set", "default", "--namespace", "team")
     assert kept("app.yaml")["environments"]["default"]["namespace"] == "team"
+
+
+@pytest.fixture
+def full_disk():
+    """A disk that takes no more than a few bytes a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_an_application_that_cannot_be_written_stays_as_it_was(app, kept, full_disk):
+    before = kept("app.yaml"), sorted(os.listdir())
+    failed = app("env", "add", "other")
+    assert ("cannot be written" in failed.err, (kept("app.yaml"), sorted(os.listdir()))) == (
+        True,
+        before,
+    )
+
+
+def test_an_application_is_written_where_a_link_leads(app, tmp_path):
+    Path("app.yaml").rename(tmp_path / "elsewhere.yaml")
+    Path("app.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    app("env", "add", "other")
+    told = yaml.safe_load((tmp_path / "elsewhere.yaml").read_text())
+    assert (Path("app.yaml").is_symlink(), list(told["environments"])) == (
+        True,
+        ["default", "other"],
+    )
 
 
 def test_an_environment_is_renamed_in_its_place(app, kept):

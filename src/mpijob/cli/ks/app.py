@@ -5,7 +5,9 @@ prototype it is of, and what was given of its parameters. Both are there to be r
 A component of a module has its file in a folder of the module's name, and is called MODULE.NAME.
 """
 
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,12 +82,12 @@ class Folder(Struct, frozen=True):
         return _read(self.path / FILE, App)
 
     def write_app(self, app: App) -> None:
-        """Write app.yaml anew."""
+        """Write app.yaml anew. Raises Trouble where that cannot be; it stays as it was then."""
         written = msgspec.to_builtins(app)
         for place in written["environments"].values():
             if not place["parameters"]:
                 del place["parameters"]
-        (self.path / FILE).write_text(as_yaml(written))
+        _write(self.path / FILE, written)
 
     def environment(self, name: str) -> Environment:
         """Return an environment. Raises Trouble where there is none of that name."""
@@ -142,9 +144,27 @@ class Folder(Struct, frozen=True):
 
 
 def write_component(path: Path, component: Component) -> None:
-    """Write a component's file, anew where there is one."""
+    """Write a component's file, anew where there is one. Raises Trouble as `write_app` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(as_yaml(msgspec.to_builtins(component)))
+    _write(path, msgspec.to_builtins(component))
+
+
+def _write(path: Path, written: Any) -> None:
+    """Write a file whole or not at all: what people have edited is nowhere else."""
+    path = path.resolve()
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(new, "w", encoding="utf-8") as file:
+            file.write(as_yaml(written))
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, new)
+        new.replace(path)
+    except OSError as failure:
+        new.unlink(missing_ok=True)
+        told = f"{path} cannot be written, and is as it was: {failure.strerror}"
+        raise Trouble(told) from failure
 
 
 def new(path: Path, environment: str, place: Environment) -> Folder:
