@@ -68,7 +68,7 @@ class Group(Struct, frozen=True):
 
     def folder(self, home: Home) -> JobFolder:
         """Return what is kept of it beside its objects."""
-        return home.job(self.key, self.uid)
+        return home.group(self.key.namespace, self.mark)
 
     def has(self, pod: Manifest) -> bool:
         """Say whether a pod is of this group."""
@@ -167,7 +167,7 @@ def tell_the_truth(home: Home, journal: Journal) -> None:
         if mark and (phase(pod) not in ENDED or is_deleting(pod)):
             marks.setdefault((pod["metadata"]["namespace"], mark), []).append(pod)
     for (namespace, mark), pods in marks.items():
-        folder = JobFolder(home.jobs / namespace / mark).made()
+        folder = home.group(namespace, mark).made()
         held = claim.claimed(folder.lock)
         if held is None:
             continue

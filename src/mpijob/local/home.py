@@ -45,12 +45,16 @@ class Home(Struct, frozen=True):
 
     @property
     def jobs(self) -> Path:
-        """The folder of all jobs' folders."""
+        """The folder of all jobs' folders, and of those of plain pods."""
         return self.path / "jobs"
 
     def job(self, key: Key, uid: str) -> JobFolder:
         """Return the folder of one job; another job that came under its name has another."""
         return JobFolder(self.jobs / key.namespace / f"{key.name}-{uid[:8]}")
+
+    def group(self, namespace: str, mark: str) -> JobFolder:
+        """Return the folder of plain pods that bear that mark; no job has a name like its."""
+        return JobFolder(self.jobs / namespace / f"group_{mark}")
 
 
 class JobFolder(Struct, frozen=True):

@@ -14,7 +14,7 @@ from mpijob.core.plan import Kind, Ref
 from mpijob.generate.openmpi.objects import PROTOTYPE
 from mpijob.generate.openmpi.one_machine import on_one_machine
 from mpijob.generate.prototype import Setting
-from mpijob.local import group
+from mpijob.local import backend, group
 from mpijob.local.home import home_path, opened
 from mpijob.local.journal import Journal
 from mpijob.local.logs import LocalLogs
@@ -115,6 +115,17 @@ def test_what_is_deleted_ends_and_is_gone(played):
         return here.phases(), list(here.home.jobs.glob("*/*"))
 
     assert played(scene) == ({}, [])
+
+
+def test_what_a_deleted_job_of_its_name_leaves_is_cleared_without_it(played):
+    async def scene(here):
+        made, held = here.make()
+        held.release()
+        async with backend.opened({"MPIJOB_HOME": str(here.home.path)}) as local:
+            await local.attend(made.key)
+        return made.folder(here.home).path.exists()
+
+    assert played(scene)
 
 
 NO_ROOM = {"gpu": "1", "exec": "true"}
