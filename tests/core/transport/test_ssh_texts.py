@@ -357,12 +357,19 @@ def sshd(world):
 
     def start(**env):
         kept = world.folder / "environment"
+        world.file("with_environment.sh", SCRIPTS["with_environment.sh"])
         done = world.run("start_sshd.sh", "config", kept, **env)
         asked = {"SSH_ORIGINAL_COMMAND": f"printenv {' '.join(env)}", "SHELL": world.path / "sh"}
         session = world.run("with_environment.sh", kept, **{k: str(v) for k, v in asked.items()})
         return done.stderr + session.stderr, session.stdout.split("\0")[:-1]
 
     return start
+
+
+def test_a_pod_that_shows_no_script_for_sessions_has_plain_ones(world):
+    world.has(id="#!/bin/sh\necho 1000\n", sshd=SSHD)
+    world.run("start_sshd.sh", "config", world.folder / "environment")
+    assert world.calls() == ["sshd -De -f config -o ForceCommand=none"]
 
 
 def test_it_becomes_sshd_with_our_configuration(world, sshd):

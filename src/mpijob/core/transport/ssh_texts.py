@@ -122,6 +122,7 @@ START_SSHD = (
 # Runs sshd in the foreground, and keeps the environment of this container for what it starts.
 #   start_sshd.sh CONFIG ENVIRONMENT
 config=$1 environment=$2
+set --
 """
     + environment.KEPT
     + r"""
@@ -134,7 +135,9 @@ fi
     + """\
 # What is in the environment is nobody else's business; what ranks write is not ours to hide.
 (umask 077 && printed >"$environment") || exit 1
-exec "$sshd" -De -f "$config"
+# A pod that an older operator made shows fewer files than its configuration names by now.
+[ -e "${0%/*}/with_environment.sh" ] || set -- -o ForceCommand=none
+exec "$sshd" -De -f "$config" "$@"
 """
 )
 
