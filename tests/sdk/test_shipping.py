@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import pickle
 import runpy
+import subprocess
 import sys
 from types import ModuleType
 
@@ -209,3 +211,22 @@ def test_a_value_that_is_ours_needs_no_cloudpickle(monkeypatch):
     file = io.BytesIO()
     rank._tell({"a": 1}, file)
     assert pickle.loads(file.getvalue()) == {"a": 1}
+
+
+def prints(*words):
+    """Print words, and part of a line."""
+    print(*words)  # noqa: T201
+    print("and", end=" ")  # noqa: T201
+    print("more")  # noqa: T201
+
+
+@pytest.mark.mpi
+def test_a_rank_writes_whole_lines_each_at_once(folder):
+    """Else what many ranks print is mixed within lines by mpirun."""
+    shipped(folder, prints, "one", "line")
+    reading, writing = os.pipe2(os.O_DIRECT)  # Keeps apart what is written one after the other.
+    words = [sys.executable, "-u", str(folder.path / "rank.py"), folder.place]
+    with open(reading, "rb", buffering=0) as said:
+        with open(writing, "wb") as stdout:
+            subprocess.run(words, stdout=stdout, check=True)
+        assert list(iter(lambda: said.read(4096), b"")) == [b"one line\n", b"and more\n"]

@@ -7,6 +7,7 @@ is read by `mpijob.sdk.shipping`.
 
 import __future__
 
+import io
 import json
 import linecache
 import os
@@ -29,6 +30,9 @@ _LAST_WORDS = 1000
 
 def main(folder: str) -> None:
     """Run this rank's part of the call in `folder`, and leave there what came of it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whole lines, each at once: what many ranks write is then not mixed within a line.
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
     with _opened(folder, "call.json") as file:
         call = json.load(file)
     os.environ.update({**call["environment"], INSIDE: call["name"]})
@@ -191,8 +195,6 @@ def _pickled(value: Any) -> bytes:
 def _leave(folder: str, name: str, value: Any, dump: Callable[[Any, BinaryIO], None]) -> None:
     """Write a value, whole or not at all."""
     if "://" in folder:
-        import io
-
         import fsspec
 
         content = io.BytesIO()
