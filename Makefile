@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 #   .mpi/mpich      the MPICH wheel (its mpirun would overwrite Open MPI's in .venv)
 #   .mpi/openmpi4   Debian's Open MPI 4.1, unpacked
 #   .mpi/sshd       Debian's sshd, unpacked, or a link to the machine's own
+#   .mpi/notebook   the kernel of notebooks
 #   .mpi/flyte      flytekit and its MPI plugin beside this package, an environment of its own
 # An MPI is a prefix with bin/mpirun and lib/; MPI4PY_LIBMPI=PREFIX/lib makes the mpi4py of .venv use
 # it, so one environment serves all three. MPIJOB_MPI_PATH names them to what runs here, that of
@@ -51,12 +52,12 @@ $(VENV)/.done: $(VENV)/.python requirements/dev.lock pyproject.toml
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-mpi: $(MPI)/mpich/.done $(MPI)/openmpi4/.done $(MPI)/sshd/.done $(MPI)/flyte/.done ## Put the other MPIs that the tests run on into .mpi.
+mpi: $(MPI)/mpich/.done $(MPI)/openmpi4/.done $(MPI)/sshd/.done $(MPI)/notebook/.done $(MPI)/flyte/.done ## Put the other MPIs that the tests run on into .mpi.
 
-$(MPI)/mpich/.done: requirements/mpich.lock | $(VENV)/.done
-	@rm -rf $(MPI)/mpich && mkdir -p $(MPI)
-	@$(UV) pip install -q --python $(BIN)/python --target $(MPI)/mpich --no-deps --require-hashes \
-	    -r requirements/mpich.lock
+$(MPI)/mpich/.done $(MPI)/notebook/.done: $(MPI)/%/.done: requirements/%.lock | $(VENV)/.done
+	@rm -rf $(MPI)/$* && mkdir -p $(MPI)
+	@$(UV) pip install -q --python $(BIN)/python --target $(MPI)/$* --no-deps --require-hashes \
+	    -r requirements/$*.lock
 	@touch $@
 
 # Where it cannot be had, the script says so, the tests that need it say so too, and CI fails.

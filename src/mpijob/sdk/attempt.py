@@ -25,8 +25,9 @@ from mpijob.sdk.folder import Folder
 from mpijob.sdk.job import Wanted, manifest
 from mpijob.sdk.launcher_output import LauncherOutput
 from mpijob.sdk.place import Place
-from mpijob.sdk.progress import follow, progress
+from mpijob.sdk.progress import Progress, follow, progress
 from mpijob.sdk.shipping import Call
+from mpijob.sdk.state import state_of
 
 #: How much of the launcher's output is told where a job failed without saying why, in bytes.
 _LAST_WORDS = 2000
@@ -176,11 +177,13 @@ async def followed(
         tell: Called with what hinders it, a line each, once.
 
     """
-    heard = _Ear(write)
-    async with _passing_on(place, key, heard.hear, tell):
+    heard, shown = _Ear(write), progress()
+    async with _passing_on(place, key, heard.hear, tell, shown):
         await _to_the_end(running)
     if running.job is None:
         raise JobFailed(f"job {key.name} was deleted while it ran")
+    # Who follows the job may not have been told of its end yet.
+    shown.show(state_of(running.job))
     return versions.decode(running.job).status, heard.last
 
 
@@ -197,10 +200,13 @@ async def _to_the_end(running: Running) -> None:
 
 @asynccontextmanager
 async def _passing_on(
-    place: Place, key: Key, write: Callable[[bytes], None], tell: Callable[[str], None]
+    place: Place,
+    key: Key,
+    write: Callable[[bytes], None],
+    tell: Callable[[str], None],
+    shown: Progress,
 ) -> AsyncIterator[None]:
     """Show how a job comes along and pass on what its launcher writes; on leaving, the rest."""
-    shown = progress()
     output = LauncherOutput(place.logs, key.namespace, shown.stop, write=write)
     looking = [
         asyncio.create_task(_look(place, key, output, _Once(tell))),
