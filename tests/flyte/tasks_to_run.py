@@ -37,6 +37,15 @@ def broken(base: int) -> int:
     return one(base)
 
 
+@task(task_config=CONFIG, **AMOUNTS)
+def quiet(base: int) -> int:
+    """Raise on one rank, which then exits with 0: so it does unless Flyte is told otherwise."""
+    os.environ.pop("FLYTE_FAIL_ON_ERROR", None)
+    if MPI.COMM_WORLD.rank == 1:
+        raise ValueError(f"no good: {base}")
+    return one(base)
+
+
 @workflow
 def where(base: int) -> list[str]:
     """Say where the ranks are."""
@@ -47,3 +56,9 @@ def where(base: int) -> list[str]:
 def raising(base: int) -> int:
     """Fail."""
     return broken(base=base)
+
+
+@workflow
+def raising_quietly(base: int) -> int:
+    """Fail, and exit with 0."""
+    return quiet(base=base)

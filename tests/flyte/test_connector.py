@@ -145,15 +145,20 @@ def _field(number, content):
     return bytes([number << 3 | 2, len(content)]) + content
 
 
-KINDS = {"that is for good": (b"", FAILED), "that may pass": (b"\x18\x01", RETRYABLE)}
+KINDS = {
+    "that is for good": ("Failed", b"", FAILED),
+    "that may pass": ("Failed", b"\x18\x01", RETRYABLE),
+    "that is for good, of ranks that exited 0": ("Succeeded", b"", FAILED),
+    "that may pass, of ranks that exited 0": ("Succeeded", b"\x18\x01", RETRYABLE),
+}
 
 
-@pytest.mark.parametrize(("kind", "phase"), KINDS.values(), ids=KINDS)
-def test_what_a_task_raised_is_told(ask, tmp_path, kind, phase):
+@pytest.mark.parametrize(("end", "kind", "phase"), KINDS.values(), ids=KINDS)
+def test_what_a_task_raised_is_told(ask, tmp_path, end, kind, phase):
     (tmp_path / "outputs").mkdir()
     error = _field(1, b"USER:ValueError") + _field(2, b"no good") + kind
     (tmp_path / "outputs" / "error.pb").write_bytes(_field(1, error))
-    said, _ = ask(status(("Created", True), ("Failed", True)))
+    said, _ = ask(status(("Created", True), (end, True)))
     assert said["answers"] == [[phase, "no good"]]
 
 

@@ -26,8 +26,9 @@ def test_a_task_runs_on_as_many_hosts_and_ranks_as_it_says(run):
     assert "['7 on -worker-0', '8 on -worker-0', '9 on -worker-1', '10 on -worker-1']" in said, said
 
 
-def test_what_a_rank_raises_is_raised_where_the_task_was_called(run):
-    assert "ValueError: no good: 7" in run("raising", status=1)
+@pytest.mark.parametrize("workflow", ["raising", "raising_quietly"])
+def test_what_a_rank_raises_is_raised_where_the_task_was_called(run, workflow):
+    assert "ValueError: no good: 7" in run(workflow, status=1)
 
 
 def test_where_flyte_lacks_its_mpi_plugin_flytekit_loads_all_the_same(flytekit, tmp_path):

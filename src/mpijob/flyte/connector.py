@@ -78,17 +78,21 @@ class MPIJobConnector(AsyncConnectorBase):
         return MPIJobMeta(execution.namespace, execution.name, output_prefix)
 
     async def get(self, resource_meta: MPIJobMeta, **_: Any) -> Resource:
-        """Return how the job is; of one that failed, what its task raised, where that is known."""
+        """Return how the job is; of one that has ended, what its task raised, if it did.
+
+        Its ranks may have ended with exit code 0 all the same.
+        """
         async with jobs.of_the_cluster() as objects:
             job = await jobs.found(objects, Key(resource_meta.namespace, resource_meta.name))
         read_as, message = jobs.told(job, datetime.now(UTC))
         phase = _PHASES[read_as]
-        if read_as is FlytePhase.FAILED:
+        if read_as in (FlytePhase.FAILED, FlytePhase.SUCCEEDED):
             raised = await error_file.raised(resource_meta.output_prefix)
             if raised is not None:
                 message = raised.message
                 # As with Flyte's own backend, retries are for what a task raises as recoverable.
-                phase = phase if raised.is_recoverable else TaskExecution.FAILED
+                again = _PHASES[FlytePhase.FAILED]
+                phase = again if raised.is_recoverable else TaskExecution.FAILED
         return Resource(
             phase=phase,
             message=message,

@@ -91,13 +91,17 @@ def executed(
     job = for_any_open_mpi(made)
     if find_spec("mpi4py") is not None:
         job = ending_together(job)
+    failed = None
     try:
         waited(lambda: here.run(job, to_stdout, _tell))
     except JobError as failure:
-        raised = waited(lambda: error_file.raised(prefix))
-        if raised is None:
-            raise FlyteUserException(str(failure)) from failure
-        raise FlyteUserException(raised.message) from None
+        failed = failure
+    # A task that raised may have ended its ranks with exit code 0.
+    raised = waited(lambda: error_file.raised(prefix))
+    if raised is not None:
+        raise FlyteUserException(raised.message)
+    if failed is not None:
+        raise FlyteUserException(str(failed)) from failed
     return _outputs(task, prefix)
 
 
