@@ -1,7 +1,8 @@
-"""What every test shares: how Hypothesis draws, bad job files, and that CI skips nothing."""
+"""What every test shares: how Hypothesis draws, bad job files, flytekit, that CI skips nothing."""
 
 import os
 import runpy
+import subprocess
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -69,3 +70,58 @@ def mpi_named() -> "Callable[[str], Mpi]":
         return MPIS[name]
 
     return found
+
+
+ROOT = Path(__file__).parents[1]
+FLYTE = ROOT / ".mpi" / "flyte" / "bin"
+
+
+@pytest.fixture(scope="session")
+def flytekit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Return what runs a program of the environment with flytekit, and returns what it wrote.
+
+    Programs are Python's arguments, or, by `program`, a program's own.
+    """
+    if not FLYTE.exists():
+        pytest.skip("flytekit is not in .mpi/flyte; `make mpi` brings it")
+    home = tmp_path_factory.mktemp("flyte-home")
+
+    def run(
+        *words: str,
+        program: str = "python",
+        stdin: str = "",
+        folder: Path = ROOT,
+        status: int = 0,
+        **environment: str,
+    ) -> str:
+        done = subprocess.run(
+            [str(FLYTE / program), *words],
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if status == 0 else subprocess.STDOUT,
+            text=True,
+            cwd=folder,
+            env=_surroundings(home) | environment,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + (done.stderr or "")
+        return done.stdout
+
+    return run
+
+
+def _surroundings(home: Path) -> dict[str, str]:
+    """Return the variables of a program with flytekit: this tree's package, and a home of its own.
+
+    What flytekit keeps of local runs is in the home, and so is what we keep of jobs.
+    """
+    kept = {name: os.environ[name] for name in ("LANG", "TMPDIR") if name in os.environ}
+    return {
+        **kept,
+        "HOME": str(home),
+        "PATH": f"{FLYTE}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "src"),
+        # Its own words about itself, and colours, are not what is asked for.
+        "FLYTE_SDK_LOGGING_LEVEL": "40",
+        "FLYTE_SDK_RICH_TRACEBACKS": "0",
+    }

@@ -101,6 +101,28 @@ def test_a_worker_does_not_run_the_launchers_command_line():
     assert found.worker.template["spec"]["containers"] == [CONTAINER]
 
 
+SSHD = ["/usr/sbin/sshd", "-De"]
+WORKERS_ARGUMENTS = {
+    "its own, of a job by ssh": ("ssh", SSHD, SSHD),
+    "the launcher's, of a job by ssh": ("ssh", MPIRUN, None),
+    "its own, of a job by exec": ("exec", SSHD, None),
+}
+
+
+@pytest.mark.parametrize(
+    ("transport", "args", "want"), WORKERS_ARGUMENTS.values(), ids=WORKERS_ARGUMENTS
+)
+def test_a_worker_that_ssh_is_to_reach_runs_arguments_of_its_own(transport, args, want):
+    roles = {
+        "Launcher": {"template": pod(args=MPIRUN)},
+        "Worker": {"replicas": 1, "template": pod(args=args)},
+    }
+    made = manifest(roles)
+    made["metadata"]["annotations"] = {"mpijob.dev/transport": transport}
+    found = versions.job(made).worker.template["spec"]["containers"][0]
+    assert found.get("args") == want
+
+
 def flytes(args, workers=2, **spec):
     """Return the slots of a job that Flyte's backend made."""
     container = pod(args=args, env=[{"name": "FLYTE_INTERNAL_EXECUTION_ID", "value": "f1"}])

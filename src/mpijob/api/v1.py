@@ -4,9 +4,13 @@ It is two operators' version: mpi-operator's up to v0.3, and the training-operat
 are the former's and more. What the former let stand without reading it (`runPolicy`) is read.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec.structs import replace
 
 from mpijob.api.wire import RunPolicyWire, SpecWire, idling, roles_of, scheduling_of
+from mpijob.core import options
 from mpijob.core.draft import LAUNCHER, WORKER, Draft, ReplicaDraft
 from mpijob.core.job import Identity, Problem
 from mpijob.core.lint.launches import launches
@@ -21,13 +25,16 @@ FLYTE_VARIABLE = "FLYTE_INTERNAL_EXECUTION_ID"
 def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
     """Return the draft of a job that was written in v1.
 
-    Of two policies for its pods that of `runPolicy` counts. A launcher with GPUs runs ranks.
+    Of two policies for its pods that of `runPolicy` counts. A launcher with GPUs runs ranks. A
+    worker without a command idles, but for one of a job by ssh that has arguments of its own.
 
     Source: `setDefaultsMPIJob` and `isGPULauncher`, training-operator v1.9
     (pkg/apis/kubeflow.org/v1, pkg/controller.v1/mpi).
     """
     policy = spec.run_policy or RunPolicyWire()
-    roles = idling(roles_of(spec))
+    roles = roles_of(spec)
+    if not _brings_an_sshd(roles, identity):
+        roles = idling(roles)
     clean_pods, problems = _clean_pods(policy.clean_pod_policy, spec.clean_pod_policy)
     written = Draft(
         identity=identity,
@@ -47,6 +54,22 @@ def draft(spec: SpecWire, identity: Identity, status: JobStatus) -> Draft:
     )
     slots = _slots_of_flyte(written)
     return written if slots is None else replace(written, slots_per_worker=slots)
+
+
+def _brings_an_sshd(roles: Mapping[str, ReplicaDraft] | None, identity: Identity) -> bool:
+    """Say whether the worker's arguments, which are not the launcher's, start what ssh reaches.
+
+    Flyte's backend writes a role's `command` there: `Worker(command=["/usr/sbin/sshd", "-De"])`.
+    """
+    if identity.annotations.get(options.TRANSPORT) != "ssh":
+        return False
+    arguments = [_arguments((roles or {}).get(role)) for role in (WORKER, LAUNCHER)]
+    return bool(arguments[0]) and arguments[0] != arguments[1]
+
+
+def _arguments(role: ReplicaDraft | None) -> Any:
+    pod = (role.template.get("spec") or {}) if role else {}
+    return next((container.get("args") for container in pod.get("containers") or ()), None)
 
 
 def _slots_of_flyte(draft: Draft) -> int | None:

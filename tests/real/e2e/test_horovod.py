@@ -1,15 +1,17 @@
-"""The Horovod section of the openmpi package's document, typed; and the same training as a job.
+"""The Horovod section of the openmpi package's document, typed; the same as a job; Flyte's task.
 
-The image is built from source, for minutes: `make soak` alone runs this. The document's program is
-another's; the image has ours where the document's command line looks for it.
+Horovod is built from source, for minutes: `make soak` alone runs this. The document's program is
+another's; its image has ours where the document's command line looks for it.
 """
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from harness.flyte_jobs import inputs, returned, translated
 from harness.person import Person
 from harness.recipes import OWN, TOP, Pantry, Recipe
 
@@ -24,6 +26,7 @@ EXAMPLE = TOP / "examples" / "horovod"
 FILES = ("pytorch_digits.py", "requirements.txt")
 RECIPES = {
     **OWN,
+    "flyte-horovod": Recipe(OWN["flyte"].containerfile, files=OWN["flyte"].files),
     "horovod": Recipe(EXAMPLE / "Containerfile", files={name: EXAMPLE / name for name in FILES}),
 }
 LIMIT_S = 600
@@ -96,3 +99,62 @@ def test_the_same_training_is_a_job_of_the_operators(site, space, image):
     run = site.ended(space, "horovod", limit_s=LIMIT_S)
     ranks, first, last, accuracy = _learned(run.output)
     assert (run.end, ranks, last < first / 2, accuracy > 0.9) == ("Succeeded", 4, True, True)
+
+
+RINGS = Path(__file__).parent / "tasks" / "rings.py"
+#: Writes the template of a task, as flytekit registers it.
+REGISTERED = """
+import json, sys
+from collections import OrderedDict
+from flytekit.configuration import Image, ImageConfig, SerializationSettings
+from flytekit.tools.translator import get_serializable
+from google.protobuf.json_format import MessageToDict
+from rings import fitted
+
+images = ImageConfig(Image("default", *sys.argv[1].rsplit(":", 1)))
+settings = SerializationSettings(project="p", domain="d", version="v1", image_config=images)
+template = get_serializable(OrderedDict(), settings, fitted).template
+json.dump(MessageToDict(template.to_flyte_idl()), sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def flytes(flytekit, every_version, site, space, told):
+    """The HorovodJob of a Flyte task, run: its template, what became of it, and its outputs."""
+    image = Pantry(RECIPES).provided(["flyte-horovod"])["flyte-horovod"]
+    path = f"{TOP / 'src'}:{RINGS.parent}"
+    template = json.loads(flytekit("-c", REGISTERED, image, PYTHONPATH=path))
+    (told / "rings.py").write_text(RINGS.read_text())
+    (told / "inputs.pb").write_bytes(inputs({"steps": 40}))
+    # The image's own PYTHONPATH is where its project is.
+    variables, by_ssh = {"PYTHONPATH": "/told"}, {"mpijob.dev/transport": "ssh"}
+    job = translated(template, (space, "f1-n0-0"), (told, told), variables, by_ssh)
+    site.submit(space, job)
+    run = site.ended(space, "f1-n0-0", limit_s=LIMIT_S)
+    return template, run, (told / "outputs.pb").read_bytes()
+
+
+def test_flytes_horovodrun_discovers_its_hosts(flytes):
+    template, run, _ = flytes
+    words = template["container"]["args"]
+    script = words[words.index("--host-discovery-script") + 1]
+    ranks = sorted(re.findall(r"rank (\d) of (\d):", run.output))
+    assert (words[0], script, run.end, ranks) == (
+        "horovodrun",
+        "/etc/mpi/discover_hosts.sh",
+        "Succeeded",
+        [("0", "2"), ("1", "2")],
+    ), run.output
+
+
+def test_what_its_ranks_learn_together_is_where_flyte_looks_for_it(flytes):
+    assert returned(flytes[2]) == pytest.approx(2.0, abs=0.01)
+
+
+def test_its_workers_run_the_images_sshd_as_root_on_port_22(flytes, site):
+    workers = flytes[1].role("worker")
+    said = [site.log(pod) for pod in workers]
+    assert [
+        (pod["spec"]["containers"][0]["args"], "listening on 0.0.0.0 port 22" in log)
+        for pod, log in zip(workers, said, strict=True)
+    ] == [(["/usr/sbin/sshd", "-De"], True)] * 2
