@@ -1,11 +1,13 @@
 """A cluster of two real nodes whose operator runs in it, from its own image, under its own rights.
 
 Tests here use these fixtures: `site`, whose `run` takes jobs and returns what became of them;
-`images`, what pods call the images of `RECIPES`; `space`, a namespace for a module's jobs; and
-`told`, a folder by which pods are told what to do, with the fields of pods that see it.
+`images`, what pods call the images of `RECIPES`; `space`, a namespace for a module's jobs; `told`,
+a folder by which pods are told what to do, with the fields of pods that see it; and `calls`, the
+cluster as a place for functions.
 Where a test fails, its report has the namespaces' jobs, pods and events, and the operator's log.
 """
 
+import sys
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +19,7 @@ from harness.manifests import user
 from harness.recipes import OWN, TOP, Pantry, Recipe
 from harness.site import Site
 from harness.unavailable import Unavailable
+from mpijob.sdk import Cluster
 
 _HERE = Path(__file__).parent / "images"
 _EXAMPLE = TOP / "examples" / "debian" / "Containerfile"
@@ -97,6 +100,22 @@ def sees_told(told: Path) -> dict[str, Any]:
         "containers": [{"volumeMounts": [{"name": "told", "mountPath": "/told"}]}],
         **user(1000),
     }
+
+
+@pytest.fixture(scope="module")
+def calls(site: Site, space: str) -> Cluster:
+    """Return the cluster as a place for calls; their folder is a volume of its pods."""
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("the images have Python 3.11, and only its like may send them functions")
+    folder = Path(site.cluster.folder) / f"{space}-calls"
+    folder.mkdir()
+    folder.chmod(0o777)
+    return Cluster(
+        kubeconfig=site.cluster.kubeconfig,
+        namespace=space,
+        storage=str(folder),
+        volume={"hostPath": {"path": str(folder)}},
+    )
 
 
 @pytest.hookimpl(wrapper=True)

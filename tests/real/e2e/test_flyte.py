@@ -1,15 +1,22 @@
 """A task of Flyte's on real nodes: the job that its backend makes, until it has its outputs."""
 
-import struct
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from harness.flyte_jobs import inputs, returned, translated
+from harness.recipes import TOP
 from mpijob.api import flyte
 from mpijob.api.flyte import FlytePhase
-from mpijob.flyte import translate
+from mpijob.flyte import serialize
 from mpijob.flyte.serialize import Said, template
-from mpijob.flyte.template import Execution, Paths, read
 from mpijob.sdk import MPIJob, Resources
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made.
@@ -27,58 +34,13 @@ def mpi_task(pictures: int, epochs: int) -> float:
     raise NotImplementedError
 
 
-def _field(number, content):
-    """Return a field of a protobuf message whose value has a length."""
-    return bytes([number << 3 | 2]) + _varint(len(content)) + content
-
-
-def _varint(value):
-    rest = [value >> 7 * index & 127 for index in range(10) if value >> 7 * index]
-    return bytes([*(byte | 128 for byte in rest[:-1]), *rest[-1:]]) if rest else b"\0"
-
-
-def _inputs(given):
-    """Return flyteidl's LiteralMap of integers."""
-    rows = []
-    for name, value in given.items():
-        primitive = b"\x08" + _varint(value)
-        literal = _field(1, _field(1, primitive))
-        rows.append(_field(1, _field(1, name.encode()) + _field(2, literal)))
-    return b"".join(rows)
-
-
-def _float(outputs):
-    """Return the one float of a LiteralMap."""
-    assert b"o0" in outputs
-    return struct.unpack("<d", outputs.partition(b"\x11")[2][:8])[0]
-
-
 @pytest.fixture(scope="module")
 def job(images, space, told):
-    """The job that Flyte's backend makes of the task, which has a template of its whole pod."""
+    """The job that Flyte's backend makes of the task."""
     mpi_task.__module__ = "train"
-    image = images["flyte"]
-    made = template(mpi_task, CONFIG, Said(image, requests=REQUESTS, limits=LIMITS))
-    container = {
-        "name": "primary",
-        "image": image,
-        "args": made["container"]["args"],
-        # The nodes have not a CPU for each of three pods, which is what the document asks for.
-        "resources": {
-            "requests": {"cpu": "100m", "memory": "300Mi"},
-            "limits": {"cpu": "2", "memory": "6000Mi"},
-        },
-        "volumeMounts": [{"name": "told", "mountPath": "/told"}],
-    }
-    volumes = [{"name": "told", "hostPath": {"path": str(told)}}]
-    made |= {
-        "container": None,
-        "k8sPod": {"podSpec": {"containers": [container], "volumes": volumes}},
-        "config": {"primary_container_name": "primary"},
-    }
-    (told / "inputs.pb").write_bytes(_inputs(GIVEN))
-    paths = Paths("/told/inputs.pb", "/told", "/told", "/told/raw")
-    return translate.job(read(made), Execution(NAME, space, id=("f1", "p", "d"), paths=paths))
+    made = template(mpi_task, CONFIG, Said(images["flyte"], requests=REQUESTS, limits=LIMITS))
+    (told / "inputs.pb").write_bytes(inputs(GIVEN))
+    return translated(made, (space, NAME), (told, told))
 
 
 def _short(job):
@@ -107,7 +69,7 @@ def test_two_ranks_learn_on_two_workers(runs):
 
 def test_what_they_return_is_where_flyte_looks_for_it(runs, told):
     accuracy = float(runs[NAME].output.split("accuracy ")[1].split()[0])
-    found = _float((Path(told) / "outputs.pb").read_bytes())
+    found = returned((Path(told) / "outputs.pb").read_bytes())
     assert found == pytest.approx(accuracy, abs=0.0001)
 
 
@@ -125,3 +87,96 @@ def test_workers_idle_in_pods_that_flyte_links(runs):
         name: (container["name"], "mpirun" in str(container.get("command", ())))
         for name, container in workers.items()
     } == {f"{NAME}-worker-{index}": ("mpi", False) for index in range(2)}
+
+
+#: One file, run by the SDK and by flytekit, here and on the nodes.
+POINTS = Path(__file__).parent / "tasks" / "points.py"
+BLOCKS = 200
+CALLED = f"from points import mpi_task; print(mpi_task(blocks={BLOCKS}))"
+SENT = f"""
+import json, sys
+from msgspec.structs import replace
+from mpijob.sdk import Cluster, Task
+from points import mpi_task
+where = Cluster(**json.loads(sys.argv[1]))
+terms = replace(mpi_task.terms, where=where, container_image=sys.argv[2])
+print(Task(mpi_task.function, terms)(blocks={BLOCKS}))
+"""
+
+
+@pytest.fixture
+def by_the_sdk(tmp_path):
+    """Return what runs a script in which mpijob is, and flytekit is not."""
+
+    def run(script, *words):
+        home = tmp_path / str(len(script))  # What is cached of one is not the other's.
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            env={**os.environ, "MPIJOB_HOME": str(home), "PYTHONPATH": str(POINTS.parent)},
+        )
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def by_flytekit(flytekit, tmp_path):
+    """Return what calls the task in flytekit's Python."""
+
+    def run(**environment):
+        home = tmp_path / "-".join(["flyte", *environment])
+        home.mkdir()
+        places = {"HOME": str(home), "PYTHONPATH": f"{TOP / 'src'}:{POINTS.parent}"}
+        return flytekit("-c", CALLED, **places, **environment)
+
+    return run
+
+
+@pytest.fixture
+def by_the_operator(every_version, site, space, told, images):
+    """Return what runs the task as a job that Flyte's backend makes of it."""
+
+    def run():
+        folder = told / "points"
+        folder.mkdir()
+        (folder / "points.py").write_text(POINTS.read_text())
+        (folder / "inputs.pb").write_bytes(inputs({"blocks": BLOCKS}))
+        spec = importlib.util.spec_from_file_location("points", POINTS)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        made = serialize.of(module.mpi_task, images["flyte"])
+        # The image's own PYTHONPATH is where its project is.
+        variables = {"PYTHONPATH": "/told/points"}
+        job = translated(made, (space, "f3-n0-0"), (told, folder), variables)
+        output = site.run(space, job)["f3-n0-0"].output
+        return f"{output}\n{returned((folder / 'outputs.pb').read_bytes())}\n"
+
+    return run
+
+
+def _ranks_and_result(said):
+    """Return on how many ranks the task ran, and what it returned."""
+    return int(re.findall(r"ranks (\d+)", said)[-1]), float(said.split()[-1])
+
+
+@pytest.mark.timeout(400, func_only=True)  # Five runs, one after the other.
+def test_the_documents_decorator_has_one_result_however_it_is_run(
+    by_the_sdk, by_flytekit, by_the_operator, calls, images
+):
+    where = json.dumps(msgspec.to_builtins(calls))
+    said = {
+        "by the SDK, here": by_the_sdk(CALLED),
+        "by the SDK, on real nodes": by_the_sdk(SENT, where, images["flyte"]),
+        "by flytekit, in its own process": by_flytekit(),
+        "by flytekit, on ranks here": by_flytekit(MPIJOB_FLYTE="here"),
+        "by the translator and the operator": by_the_operator(),
+    }
+    results = {way: _ranks_and_result(text) for way, text in said.items()}
+    _, result = results["by the SDK, here"]
+    assert (abs(result - 3.1416) < 0.02, results) == (
+        True,
+        {way: (1 if "in its own process" in way else 2, result) for way in said},
+    )

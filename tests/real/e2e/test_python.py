@@ -1,11 +1,10 @@
 """Functions that are called here and run on a cluster, their results by a volume that both see."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from mpijob.sdk import Client, Cluster, JobFailed, MPIJob, Resources, TimedOut, task
+from mpijob.sdk import Client, JobFailed, MPIJob, Resources, TimedOut, task
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made.
 
@@ -39,24 +38,8 @@ def mpi_task(start: int) -> int:
     return MPI.COMM_WORLD.allreduce(start + rank)
 
 
-@pytest.fixture(scope="module")
-def where(site, space):
-    """Return the cluster as a place for calls; their folder is a volume of its pods."""
-    if sys.version_info[:2] != (3, 11):
-        pytest.skip("the image has Python 3.11, and only its like may send it functions")
-    folder = Path(site.cluster.folder) / f"{space}-calls"
-    folder.mkdir()
-    folder.chmod(0o777)
-    return Cluster(
-        kubeconfig=site.cluster.kubeconfig,
-        namespace=space,
-        storage=str(folder),
-        volume={"hostPath": {"path": str(folder)}},
-    )
-
-
 @pytest.fixture
-def on_cluster(where, images, tmp_path, monkeypatch):
+def on_cluster(calls, images, tmp_path, monkeypatch):
     """Return what sends a task there, in the image with Python."""
     from msgspec.structs import replace
 
@@ -65,7 +48,7 @@ def on_cluster(where, images, tmp_path, monkeypatch):
     monkeypatch.setenv("MPIJOB_HOME", str(tmp_path))
 
     def sent(wanted):
-        terms = replace(wanted.terms, container_image=images["python"], where=where)
+        terms = replace(wanted.terms, container_image=images["python"], where=calls)
         return Task(wanted.function, terms)
 
     return sent
@@ -129,8 +112,8 @@ def test_a_function_without_its_python_is_told(on_cluster):
         idle()
 
 
-def test_a_submitted_task_s_result_is_fetched_later(on_cluster, where):
-    client = Client(where)
+def test_a_submitted_task_s_result_is_fetched_later(on_cluster, calls):
+    client = Client(calls)
     name = client.submit(on_cluster(mpi_task), 9).name
     result = client.result(name)
     log = "".join(client.logs(name))
@@ -139,9 +122,9 @@ def test_a_submitted_task_s_result_is_fetched_later(on_cluster, where):
     assert (result, "rank 0 adds 9" in log, name in names) == (19, True, False)
 
 
-def test_calls_leave_nothing_in_their_storage(on_cluster, where):
+def test_calls_leave_nothing_in_their_storage(on_cluster, calls):
     on_cluster(mpi_task)(3)
-    failed = [path for path in Path(where.storage).iterdir() if (path / "returned-0").exists()]
+    failed = [path for path in Path(calls.storage).iterdir() if (path / "returned-0").exists()]
     assert failed == []
 
 
@@ -159,12 +142,12 @@ def test_modules_of_the_user_go_with_the_function(on_cluster, tmp_path, monkeypa
     assert twice.all_ranks(4) == [8, 8]
 
 
-def test_an_image_that_is_not_there_is_told(on_cluster, where, capfd):
+def test_an_image_that_is_not_there_is_told(calls, capfd):
     @task(
         task_config=TWO_RANKS,
         container_image="mpijob.test/absent:1",
         timeout=30,
-        where=where,
+        where=calls,
     )
     def idle():
         return 1
