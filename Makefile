@@ -104,12 +104,12 @@ real: setup ## All tests on a real Kubernetes, built once and brought up here.
 	-@$(HARNESS) build --nodes 2
 	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak" tests/real
 
-soak: setup ## The long runs: 200 calls in a row, and on a real Kubernetes faults, scale, drawn requests, Horovod.
+soak: setup ## The long runs: 200 calls in a row, and on a real Kubernetes faults, scale, drawn requests, Horovod, 1 GB.
 	@$(PYTEST) -m soak tests/sdk
 	@MPIJOB_FAULTS_S=600 MPIJOB_FAULTS_SEED="$$(date +%Y%m%d%H%M)" MPIJOB_CONFORMANCE_EXAMPLES=1800 \
 	    $(PYTEST) -s -o timeout=7200 tests/real/test_faults.py tests/real/test_scale.py \
 	    tests/real/test_conformance.py tests/real/e2e/test_horovod.py \
-	    tests/real/e2e/test_torch.py
+	    tests/real/e2e/test_torch.py tests/real/e2e/test_storage.py
 
 sim: setup ## 2,000 fresh histories of the simulator, the day as their base.
 	@$(BIN)/mpijob sim --seeds 2000 --jobs $(WORKERS) --from "$$(date +%Y%m%d)0000"

@@ -2,8 +2,6 @@
 
 import hashlib
 import http.client
-import socket
-import subprocess
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,12 +9,11 @@ from itertools import count
 
 import pytest
 
-from harness.binaries import S3_SERVERS, provided
+from harness.s3 import ID, SECRET, serving
 from mpijob.sidecar.s3 import Store, StoreFailed
 
 pytestmark = pytest.mark.real
 
-ID, SECRET = "someone", "secret"
 #: Larger than what travels in one piece.
 LARGE = bytes(range(256)) * 4 * 1024 * 20
 
@@ -76,23 +73,11 @@ class Server(ThreadingHTTPServer):
 @pytest.fixture(scope="module")
 def rclone(tmp_path_factory):
     """Return the port of an S3 server, and the folder that has its buckets."""
-    program = provided(S3_SERVERS)["rclone"]
     folder = tmp_path_factory.mktemp("buckets")
     for bucket in ("in", "out", "late"):  # It looks for new ones now and then alone.
         (folder / bucket).mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = ["serve", "s3", f"--addr=127.0.0.1:{port}", f"--auth-key={ID},{SECRET}", str(folder)]
-    server = subprocess.Popen([program, *words], stderr=subprocess.PIPE, text=True)
-    assert any("Starting s3 server" in line or "Serving" in line for line in server.stderr)
-    drain = threading.Thread(target=server.stderr.read, daemon=True)
-    drain.start()
-    yield port, folder
-    server.kill()
-    server.wait()
-    drain.join()
-    server.stderr.close()
+    with serving(folder) as port:
+        yield port, folder
 
 
 @pytest.fixture
