@@ -164,7 +164,7 @@ def failures(seeds: Iterable[int], practice: Callable[[], Practice] = Practice) 
 def failure_of(written: Script, practice: Practice | None = None) -> str:
     """Return what is broken in a history, "" where nothing is."""
     try:
-        play(written, practice)
+        play(written, practice).end()
     except Broken as broken:
         return str(broken)
     except Exception as error:  # noqa: BLE001
@@ -380,7 +380,9 @@ def _check_path(world: World, practice: Practice | None) -> None:
     calm(fresh)
     rest.check(fresh)
     have, want = rest.picture(world), rest.picture(fresh)
-    if have != want and rest.is_comparable(fresh):
+    is_comparable = rest.is_comparable(fresh)
+    fresh.end()
+    if have != want and is_comparable:
         differ = [
             f"{key}: {have.get(key)} is not {want.get(key)}"
             for key in {**have, **want}

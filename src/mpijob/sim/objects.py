@@ -17,7 +17,6 @@ from mpijob.ports import Change, Conflict, NotFound, Refused, Unreachable
 from mpijob.sim import audit, user
 
 if TYPE_CHECKING:
-    from mpijob.sim.operator import Operator
     from mpijob.sim.world import World
 
 T = TypeVar("T")
@@ -47,11 +46,15 @@ class Crash(Exception):
 
 
 class WeatheredObjects:
-    """The objects of a world behind its weather."""
+    """The objects of a world behind its weather.
 
-    def __init__(self, world: World, operator: Operator) -> None:
+    `observed` is what the operator that writes decided on, and `seen_all` whether that was all.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.observed: Observed | None = None
+        self.seen_all = True
         self._world = world
-        self._operator = operator
         self._mine: set[str] = set()
 
     def begin(self) -> None:
@@ -88,7 +91,7 @@ class WeatheredObjects:
             self._check(found, "resourceVersion")
             if ref.kind is Kind.JOB and fields.get("spec", {}).get("suspend") is False:
                 self._check_start()
-                if self._operator.seen_all:
+                if self.seen_all:
                     audit.check_stopped(world.store, found)
         return self._arrive(
             lambda: world.store.patch(
@@ -108,7 +111,7 @@ class WeatheredObjects:
         if uid == found["metadata"]["uid"]:
             self._check(found, "uid")
             self._check_fence()
-            audit.check_deletion(world.store, ref, seen_all=self._operator.seen_all)
+            audit.check_deletion(world.store, ref, seen_all=self.seen_all)
         self._arrive(lambda: world.store.delete(ref, now=world.now, uid=uid))
 
     async def watch(self, kind: Kind) -> AsyncIterator[Change]:
@@ -122,7 +125,7 @@ class WeatheredObjects:
         step, world.steps_run = world.steps_run, world.steps_run + 1
         if world.strikes(world.weather.pause):
             world.meanwhile()
-            self._operator.seen_all = False
+            self.seen_all = False
         if step == world.crash_at or world.strikes(world.weather.crash):
             raise Crash
         if world.strikes(world.weather.lost_request):
@@ -138,7 +141,7 @@ class WeatheredObjects:
         except refusals.NotFound as missing:
             raise NotFound(str(missing)) from None
         except refusals.Refused as refusal:
-            if self._operator.seen_all:
+            if self.seen_all:
                 raise audit.Broken(f"the server refuses: {refusal}") from None
             raise Refused(str(refusal)) from None
         world.absorb()
@@ -151,7 +154,7 @@ class WeatheredObjects:
 
     def _check(self, found: Manifest, part: str) -> None:
         """Raise Broken where what is about to change is another's, or is not as it was seen."""
-        observed = self._operator.observed
+        observed = self.observed
         if observed is None:
             return
         metadata, job = found["metadata"], observed.job.identity
@@ -168,7 +171,7 @@ class WeatheredObjects:
 
     def _check_fence(self) -> None:
         """Raise Broken where what cannot be undone is done for a job that has changed."""
-        observed, job = self._operator.observed, self._world.job
+        observed, job = self.observed, self._world.job
         if observed is None or job is None:
             return
         version = job["metadata"]["resourceVersion"]
@@ -178,5 +181,5 @@ class WeatheredObjects:
     def _check_start(self) -> None:
         """Hold the launcher's start against the job, and its patience where all could be seen."""
         self._check_fence()
-        if self._operator.seen_all:
+        if self.seen_all:
             audit.check_patience(self._world.store, user.JOB)

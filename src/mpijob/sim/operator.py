@@ -116,9 +116,7 @@ class Operator:
         self.failed = False
         self.ahead_s = 0
         self._world = world
-        self._objects = WeatheredObjects(world, self)
-        self.seen_all = True
-        self.observed: Observed | None = None
+        self._objects = WeatheredObjects(world)
         self.begin()
 
     def begin(self) -> None:
@@ -168,7 +166,7 @@ class Operator:
     def _act(self) -> None:
         """Decide, and perform what was decided."""
         world = self._world
-        observed = self.observed = self.cache.observed(KEY)
+        observed = self._objects.observed = self.cache.observed(KEY)
         if observed is None:
             return
         ahead = timedelta(seconds=self.ahead_s)
@@ -186,7 +184,7 @@ class Operator:
     def _catch_up(self) -> None:
         """Take in all that is new, or of some kinds only a part."""
         world, stale = self._world, self._world.weather.stale
-        self.seen_all = True
+        seen_all = True
         for kind in KINDS:
             feed, begin = world.feeds[kind], self._cursors[kind]
             end = len(feed)
@@ -194,10 +192,11 @@ class Operator:
                 continue
             if stale:
                 end = self._stalled_at(kind, begin, end)
-                self.seen_all = self.seen_all and end == len(feed)
+                seen_all = seen_all and end == len(feed)
             for change in feed[begin:end]:
                 self.cache.apply(kind, change)
             self._cursors[kind] = end
+        self._objects.seen_all = seen_all
 
     def list_anew(self, kind: Kind) -> None:
         """Have the watch of a kind break off, and miss what happened until it lists anew.

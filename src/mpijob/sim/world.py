@@ -189,6 +189,14 @@ class World:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)
 
+    def end(self) -> None:
+        """Let go of those who know the world, so that it goes at once, and no collector seeks it.
+
+        Nobody moves in it any more; what it was can still be read.
+        """
+        self.operators.clear()
+        del self.nodes
+
     def say(self, who: str, text: str) -> None:
         """Write a line of the trace, where one is written."""
         if self.told is not None:
