@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from mpijob.core.config import KeyType
 from mpijob.core.job import Key, Manifest
@@ -48,7 +50,7 @@ class ChangeType(StrEnum):
     SYNCED = "SYNCED"
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True):
     """One change of one object, with the object as it is now (or was last, where DELETED).
 
     `manifest` is JSON: a mapping, or the bytes that came over the wire, which the engine's cache

@@ -106,7 +106,7 @@ def random_names(_):
                 return step
             name = f"{step.ref.name}-{next(serial)}"
             metadata = {**step.manifest["metadata"], "name": name}
-            ref = step.ref._replace(name=name)
+            ref = replace(step.ref, name=name)
             return Create(ref, {**step.manifest, "metadata": metadata})
 
         return with_steps(plan, renamed)
@@ -129,7 +129,7 @@ def counts_instead_of_names(_):
             short[0] -= 1
             name = names.worker(observed.job.name, seen + short[0])
             metadata = {**step.manifest["metadata"], "name": name}
-            return Create(step.ref._replace(name=name), {**step.manifest, "metadata": metadata})
+            return Create(replace(step.ref, name=name), {**step.manifest, "metadata": metadata})
 
         return with_steps(plan, counted)
 

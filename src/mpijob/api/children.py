@@ -211,13 +211,18 @@ class Seen(msgspec.Struct, frozen=True):
         """
         if before is None or type(before.view) is not type(self.view):
             return True
-        if isinstance(self.view, PodView) and isinstance(before.view, PodView):
-            view = self.view
-            same = {"version": view.version, "node": view.node, "unschedulable": view.unschedulable}
-            before = replace(before, view=replace(before.view, **same))
-        elif isinstance(self.view, Child) and isinstance(before.view, Child):
-            before = replace(before, view=replace(before.view, version=self.view.version))
-        return self != before
+        was, view = before.view, self.view
+        if isinstance(was, PodView) and isinstance(view, PodView):
+            was = replace(
+                was, version=view.version, node=view.node, unschedulable=view.unschedulable
+            )
+        elif isinstance(was, Child) and isinstance(view, Child):
+            was = replace(was, version=view.version)
+        return was != view or _labels(before) != _labels(self)
+
+
+def _labels(seen: Seen) -> tuple[Key, str, str, str]:
+    return seen.key, seen.owner_kind, seen.owner_name, seen.job_name
 
 
 def seen(kind: Kind, manifest: Manifest | bytes) -> Seen:
@@ -302,19 +307,22 @@ def _end(status: _JobStatus) -> End | None:
 
 def _pod(wire: _Pod) -> Seen:
     meta, status = wire.metadata, wire.status
-    conditions = {row.type: row for row in status.conditions or ()}
-    ready, scheduled = conditions.get("Ready"), conditions.get("PodScheduled")
-    waits = scheduled is not None and scheduled.status == "False"
+    ready, unscheduled = False, None
+    for row in status.conditions or ():
+        if row.type == "Ready":
+            ready = row.status == "True"
+        elif row.type == "PodScheduled" and row.status == "False":
+            unscheduled = row
     view = PodView(
         *_identity(meta),
         phase=_PHASES.get(status.phase, PodPhase.UNKNOWN),
-        ready=ready is not None and ready.status == "True",
+        ready=ready,
         deleting=meta.deletion_timestamp is not None,
         reason=status.reason,
         message=status.message,
         node=wire.spec.node_name,
         index=_index(meta.labels),
-        unschedulable=(scheduled.message or scheduled.reason) if waits and scheduled else "",
+        unschedulable=(unscheduled.message or unscheduled.reason) if unscheduled else "",
         created_at=meta.creation_timestamp,
         running_since=_running_since(status),
         containers=(
@@ -326,9 +334,12 @@ def _pod(wire: _Pod) -> Seen:
 
 
 def _running_since(status: _PodStatus) -> datetime | None:
-    running = [row.state.running for row in status.container_statuses or ()]
-    starts = [state.started_at for state in running if state is not None]
-    return max([start for start in starts if start is not None], default=None)
+    latest = None
+    for row in status.container_statuses or ():
+        start = row.state.running.started_at if row.state.running is not None else None
+        if start is not None and (latest is None or start > latest):
+            latest = start
+    return latest
 
 
 _PHASES = {phase.value: phase for phase in PodPhase}

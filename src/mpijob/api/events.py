@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
+from mpijob.cluster.times import stamp
 from mpijob.core import names
 from mpijob.core.circumstances import Notice
 from mpijob.core.job import Identity, Manifest
@@ -20,7 +21,7 @@ def event(job: Identity, told: Announce, now: datetime) -> Manifest:
 
     Source: client-go's `EventRecorder`, for the fields that clients filter by.
     """
-    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = stamp(now)
     said = "\0".join((job.uid, told.reason, told.message, at)).encode()
     return {
         "apiVersion": "v1",

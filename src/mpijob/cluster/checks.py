@@ -56,8 +56,8 @@ def metadata_of_new(resource: Resource, manifest: Manifest, suffix: str) -> dict
 
 
 def without_empty(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata as a server keeps it: what is empty is not there."""
-    return {name: value for name, value in metadata.items() if value not in ({}, [], None, "")}
+    """Return metadata as a server keeps it: what is empty is not there, but a number is."""
+    return {name: value for name, value in metadata.items() if value or value == 0}
 
 
 def require(ref: Ref, found: Manifest, *, uid: str, version: str) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -20,7 +19,7 @@ class ChangeType(StrEnum):
     DELETED = "DELETED"
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True):
     """One write: the object as it is at `version` (where DELETED: last was), and before."""
 
     type: ChangeType

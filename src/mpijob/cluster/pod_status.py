@@ -5,9 +5,10 @@ Source: `generateAPIPodStatus` and the conditions' builders, Kubernetes 1.36 (pk
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mpijob.cluster.pod_facts import ENDED
 from mpijob.cluster.times import stamp
@@ -54,7 +55,7 @@ def terminated(
     return {"terminated": told | ({"message": message} if message else {})}
 
 
-class ContainerStatus(NamedTuple):
+class ContainerStatus(Struct, frozen=True):
     """One row of a pod's container statuses. `state` is what `waiting` and its kin return."""
 
     name: str
@@ -86,12 +87,12 @@ class ContainerStatus(NamedTuple):
 
     def now(self, state: Manifest, *, ready: bool = False) -> "ContainerStatus":
         """Return the row of the same container in another state."""
-        return self._replace(state=state, ready=ready)
+        return replace(self, state=state, ready=ready)
 
     def again(self, state: Manifest, restart_count: int) -> "ContainerStatus":
         """Return the row of a container that is started again, with its former end kept."""
         last = self.state if "terminated" in self.state else self.last_state
-        return self._replace(state=state, last_state=last, ready=False, restart_count=restart_count)
+        return replace(self, state=state, last_state=last, ready=False, restart_count=restart_count)
 
 
 def container_rows(pod: Manifest, key: str = "containers") -> tuple[ContainerStatus, ...]:

@@ -302,7 +302,7 @@ class Store:
             del rows[key]
         else:
             rows[key] = stored
-        for known in ((ref.kind, ""), (ref.kind, ref.namespace)):
-            self._lists.pop(known, None)
+        self._lists.pop((ref.kind, ""), None)
+        self._lists.pop((ref.kind, ref.namespace), None)
         self._changes.append(Change(change, ref, stored, self.version, now, previous))
         return stored

@@ -58,7 +58,7 @@ class Role(StrEnum):
 class Key(NamedTuple):
     """Where a job stands: one job a key, whatever came and went under it before.
 
-    Looked up so often that it is a tuple, as `Ref` is.
+    Looked up and taken apart so often that it is a tuple.
     """
 
     namespace: str

@@ -8,7 +8,6 @@ it fails, and so a stale view can waste a step but do no harm.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -49,7 +48,7 @@ class Phase(StrEnum):
     EXPIRED = "Expired"
 
 
-class Ref(NamedTuple):
+class Ref(Struct, frozen=True, order=True):
     """The address of one object."""
 
     kind: Kind

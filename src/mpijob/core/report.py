@@ -18,6 +18,7 @@ from mpijob.core.version import Ways
 
 MESSAGE_MAX = 1024
 BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+_CREATED = "MPIJobCreated"
 
 
 def next_status(observed: Observed, now: datetime) -> JobStatus:
@@ -109,8 +110,10 @@ def _next_status(job: MPIJob, observed: Observed, now: datetime) -> JobStatus:
 
 
 def _made(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:
+    if status.says(ConditionType.CREATED, true=True, reason=_CREATED):
+        return status  # As on nearly every look.
     told = f"MPIJob {_named(job)} is created."
-    return _set(status, ConditionType.CREATED, "MPIJobCreated", told, now)
+    return _set(status, ConditionType.CREATED, _CREATED, told, now)
 
 
 def _begun(job: MPIJob, status: JobStatus, now: datetime) -> JobStatus:

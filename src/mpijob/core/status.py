@@ -31,6 +31,7 @@ _STATES = (
     ConditionType.RESTARTING,
     ConditionType.RUNNING,
 )
+_ENDS = (ConditionType.SUCCEEDED, ConditionType.FAILED)
 #: The state of a job of which no condition tells more.
 PENDING = "Pending"
 
@@ -111,7 +112,10 @@ class JobStatus(Struct, frozen=True):
     @property
     def finished(self) -> bool:
         """Whether the job has ended, either way. Nothing undoes this."""
-        return self.is_true(ConditionType.SUCCEEDED) or self.is_true(ConditionType.FAILED)
+        for row in self.conditions:  # noqa: SIM110 (a look asks it often, and a loop is quicker)
+            if row.true and row.type in _ENDS:
+                return True
+        return False
 
     @property
     def naming_condition(self) -> ConditionType | None:

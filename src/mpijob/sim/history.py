@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from random import Random
-from typing import Any, NamedTuple, assert_never
+from typing import Any, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -59,7 +59,7 @@ _KUBECTL = "example/kubectl:1"
 _URGENCY = 6
 
 
-class Turn(NamedTuple):
+class Turn(Struct, frozen=True):
     """One move: who, after which pause, and the seed of all that is drawn in it.
 
     Dice of its own let a history be made smaller without its other turns becoming others.
@@ -125,7 +125,8 @@ def play(written: Script, practice: Practice | None = None, told: Tell | None = 
     if world.weather.rivals:
         _rival(world)
     for index, turn in enumerate(written.turns):
-        world.wait(turn.pause_s)
+        if turn.pause_s:
+            world.wait(turn.pause_s)
         world.dice.seed(turn.dice)
         if told is not None:
             told("", f"turn {index} of {turn.move}, at {world.now:%H:%M:%S}")

@@ -67,8 +67,9 @@ class Nodes:
         for pod in world.store.list(Kind.POD):
             if share < 1 and world.dice.random() >= share:
                 continue
+            ref = ref_of(pod)
             for _ in range(CALM_STAGES if world.is_calm else world.dice.choice((1, 2, 5))):
-                now = world.store.get(ref_of(pod))
+                now = world.store.get(ref)
                 stage = self._next(now) if now is not None else None
                 if now is None or stage is None:
                     break

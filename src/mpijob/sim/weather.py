@@ -5,7 +5,7 @@ from random import Random
 from typing import Self
 
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 Family = tuple[tuple[str, ...], tuple[int, ...]]
 
@@ -78,7 +78,7 @@ class Weather(Struct, frozen=True):
 
     def faults(self) -> tuple[str, ...]:
         """Return the names of the faults that can happen."""
-        return tuple(field.name for field in fields(self) if getattr(self, field.name))
+        return tuple(fault for fault in self.__struct_fields__ if getattr(self, fault))
 
     def without(self, fault: str) -> Self:
         """Return this weather with one fault off."""
