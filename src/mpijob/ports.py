@@ -1,11 +1,13 @@
 """What the engine needs of the outside, as protocols; tests/contract holds adapters to them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
 
+from mpijob.cluster import refusals
 from mpijob.core.config import KeyType
 from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind, Ref, SecretContent
@@ -95,6 +97,19 @@ class Objects(Protocol):
     def watch(self, kind: Kind) -> AsyncIterator[Change]:
         """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising."""
         ...
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what the small cluster refuses as what an object store raises."""
+    try:
+        yield
+    except (refusals.AlreadyExists, refusals.Conflict) as taken:
+        raise Conflict(str(taken)) from None
+    except refusals.NotFound as missing:
+        raise NotFound(str(missing)) from None
+    except refusals.Refused as refusal:
+        raise Refused(str(refusal)) from None
 
 
 class Strays(Protocol):

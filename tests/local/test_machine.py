@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mpijob.local.machine import machine, namespaces_allowed, namespaces_refusal
+from mpijob.local.machine import machine
 
 
 def test_there_are_as_many_cpus_as_this_process_may_use():
@@ -50,7 +50,3 @@ def test_the_user_and_the_machine_are_named():
 
 def test_a_network_is_told_of_as_a_fact():
     assert machine({}).has_network in {True, False}
-
-
-def test_namespaces_are_allowed_where_nothing_refuses_them():
-    assert namespaces_allowed() is (namespaces_refusal() == "")

@@ -1,6 +1,6 @@
 """What is seen of one job: a snapshot, perhaps stale, with the least that the decision needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -173,3 +173,21 @@ class Observed(Struct, frozen=True):
     role: RoleView | None = None
     role_binding: RoleBindingView | None = None
     priorities: Mapping[str, int] = field(default_factory=dict)
+
+    def named(self) -> Iterator[tuple[Kind, Child]]:
+        """Yield the children of which a job has one by that name, with their kinds: all but pods.
+
+        A launcher that is a pod is among them.
+        """
+        found = (
+            (Kind.SERVICE, self.service),
+            (Kind.CONFIG_MAP, self.config),
+            (Kind.SECRET, self.secret),
+            (Kind.SECRET, self.host_keys),
+            (Kind.JOB if self.launcher is None else self.launcher.kind, self.launcher),
+            (Kind.POD_GROUP, self.pod_group),
+            (Kind.SERVICE_ACCOUNT, self.account),
+            (Kind.ROLE, self.role),
+            (Kind.ROLE_BINDING, self.role_binding),
+        )
+        return ((kind, child) for kind, child in found if child is not None)

@@ -80,11 +80,6 @@ def namespaces_refusal() -> str:
     return said.decode(errors="replace").strip().rpartition("\n")[2]
 
 
-def namespaces_allowed() -> bool:
-    """Whether pods can have namespaces of their own here."""
-    return not namespaces_refusal()
-
-
 def _own_cgroups() -> tuple[Path, ...]:
     """Return this process's cgroups and all above them, of version 2 and of version 1."""
     found: list[Path] = []

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from random import SystemRandom
 from typing import TypeVar
 
-from mpijob.cluster import dice, garbage, refusals
+from mpijob.cluster import dice, garbage
 from mpijob.cluster.store import Store
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.local.journal import Journal
-from mpijob.ports import Change, ChangeType, Conflict, NotFound, Refused
+from mpijob.ports import Change, ChangeType, NotFound, translated
 
 Answer = TypeVar("Answer")
 
@@ -96,11 +96,5 @@ class LocalObjects:
 
     def written(self, action: Callable[[Store], Answer]) -> Answer:
         """Write to the journal, with the cluster's refusals translated into the port's."""
-        try:
+        with translated():
             return self._journal.write(action)
-        except (refusals.AlreadyExists, refusals.Conflict) as taken:
-            raise Conflict(str(taken)) from taken
-        except refusals.NotFound as missing:
-            raise NotFound(str(missing)) from missing
-        except refusals.Refused as refusal:
-            raise Refused(str(refusal)) from refusal

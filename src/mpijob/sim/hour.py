@@ -16,11 +16,10 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from mpijob.api.adoption import is_watched
-from mpijob.cluster import refusals
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.engine.control import Engine, Outside
-from mpijob.ports import Change, ChangeType, Conflict, NotFound, Refused, Unreachable
+from mpijob.ports import Change, ChangeType, NotFound, Unreachable, translated
 from mpijob.sim import audit, rest
 from mpijob.sim.audit import Broken
 from mpijob.sim.history import Move, move, prepare_calm, script
@@ -137,14 +136,9 @@ class SlowObjects:
 
     def _written(self, write: Callable[[], T]) -> T:
         try:
-            answer = write()
-            self._world.absorb()
-        except (refusals.AlreadyExists, refusals.Conflict) as taken:
-            raise Conflict(str(taken)) from None
-        except refusals.NotFound as missing:
-            raise NotFound(str(missing)) from None
-        except refusals.Refused as refusal:
-            raise Refused(str(refusal)) from None
+            with translated():
+                answer = write()
+                self._world.absorb()
         except Broken as broken:
             self.broken = self.broken or broken
             raise
@@ -163,8 +157,9 @@ def run(seed: int, told: Tell | None = None) -> World:
     dice, drawn = Random(seed), written.setting.weather
     world = World(written.setting, dice, told=told)
     world.operators.clear()
-    # What strikes operators strikes their processes and requests here, not the world.
-    faults = ("gap", "travel", "rivals", "crash", "stale", "pause", "skew")
+    # What strikes operators strikes their processes and requests here, not the world; and the time
+    # is the loop's, which leaps for nobody.
+    faults = ("gap", "travel", "rivals", "crash", "stale", "pause", "skew", "leap")
     world.weather = replace(drawn, **dict.fromkeys(faults, 0.0))
     world.is_calm = False
     try:

@@ -24,21 +24,9 @@ T = TypeVar("T")
 
 def children_of(observed: Observed) -> Iterator[tuple[Kind, Child]]:
     """Yield every child that was seen, with its kind."""
-    single = (
-        (Kind.SERVICE, observed.service),
-        (Kind.CONFIG_MAP, observed.config),
-        (Kind.SECRET, observed.secret),
-        (Kind.SECRET, observed.host_keys),
-        (Kind.JOB, observed.launcher),
-        (Kind.POD_GROUP, observed.pod_group),
-        (Kind.SERVICE_ACCOUNT, observed.account),
-        (Kind.ROLE, observed.role),
-        (Kind.ROLE_BINDING, observed.role_binding),
-        *((Kind.POD, pod) for pod in (*observed.launcher_pods, *observed.workers)),
-    )
-    for kind, child in single:
-        if child is not None:
-            yield kind, child
+    yield from observed.named()
+    for pod in (*observed.launcher_pods, *observed.workers):
+        yield Kind.POD, pod
 
 
 class Crash(Exception):

@@ -71,11 +71,6 @@ class Weather(Struct, frozen=True):
         """Return the weather that has the faults of both."""
         return replace(self, **{fault: getattr(other, fault) for fault in other.faults()})
 
-    @property
-    def is_current(self) -> bool:
-        """Whether operators always see all there is."""
-        return not (self.stale or self.gap or self.travel)
-
     def faults(self) -> tuple[str, ...]:
         """Return the names of the faults that can happen."""
         return tuple(fault for fault in self.__struct_fields__ if getattr(self, fault))

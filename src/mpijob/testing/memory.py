@@ -6,11 +6,10 @@ from datetime import datetime
 from itertools import count
 from typing import TypeVar
 
-from mpijob.cluster import refusals
 from mpijob.cluster.store import Store
 from mpijob.core.job import Manifest
 from mpijob.core.plan import Kind, Ref
-from mpijob.ports import Change, ChangeType, Conflict, NotFound, Refused
+from mpijob.ports import Change, ChangeType, NotFound, translated
 
 T = TypeVar("T")
 
@@ -84,13 +83,7 @@ class MemoryObjects:
             news.set()
 
     def _written(self, write: Callable[[], T]) -> T:
-        try:
+        with translated():
             answer = write()
-        except (refusals.AlreadyExists, refusals.Conflict) as taken:
-            raise Conflict(str(taken)) from taken
-        except refusals.NotFound as missing:
-            raise NotFound(str(missing)) from missing
-        except refusals.Refused as refusal:
-            raise Refused(str(refusal)) from refusal
         self.tell()
         return answer

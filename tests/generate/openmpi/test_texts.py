@@ -64,6 +64,9 @@ FILES = {
     "secrets/authorized_keys": "public\n",
 }
 
+#: What the pods' users find in the Secret that they name.
+SECRET_KEYS = ("id_rsa", "id_rsa.pub", "authorized_keys")
+
 
 class World:
     """A folder that is a pod's whole world: its PATH, its home, and what is mounted in it."""
@@ -143,7 +146,7 @@ def test_the_keys_become_the_users_own(world):
     world.file("up", "a.x.ns\nb.x.ns\n")
     world.master()
     ssh = world.home / ".ssh"
-    keys = {name: (ssh / name).read_text() for name in texts.SECRET_KEYS}
+    keys = {name: (ssh / name).read_text() for name in SECRET_KEYS}
     assert (keys, stat.S_IMODE(os.stat(ssh / "id_rsa").st_mode)) == (
         {"id_rsa": "private\n", "id_rsa.pub": "public\n", "authorized_keys": "public\n"},
         0o400,
@@ -240,7 +243,7 @@ def test_what_the_image_says_to_open_mpi_5_counts_more_than_what_the_package_doe
     assert done.stdout == "none node\n"
 
 
-@pytest.mark.parametrize("key", texts.SECRET_KEYS)
+@pytest.mark.parametrize("key", SECRET_KEYS)
 def test_a_secret_that_lacks_a_key_is_told_by_it(world, key):
     (world.folder / "secrets" / key).unlink()
     done = world.master()

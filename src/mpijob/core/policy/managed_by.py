@@ -2,7 +2,6 @@
 
 from mpijob.core.job import MPIJob, Rejected
 
-OURS = "kubeflow.org/mpi-operator"
 MULTI_KUEUE = "kueue.x-k8s.io/multikueue"
 
 

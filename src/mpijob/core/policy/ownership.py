@@ -1,7 +1,7 @@
 """Whose a child is: ours, or a stranger's that stands under a name that we need."""
 
 from mpijob.core.job import MPIJob
-from mpijob.core.observed import Child, Observed
+from mpijob.core.observed import Observed
 from mpijob.core.plan import Kind
 from mpijob.core.policy import retry
 
@@ -14,20 +14,8 @@ def stranger(job: MPIJob, observed: Observed) -> str | None:
     uid = job.uid
     others = [pod for pod in observed.workers if pod.owner_uid != uid]
     workers = (pod for pod in others if retry.is_wanted(job, pod))
-    every: tuple[tuple[Kind, Child | None], ...] = (
-        (Kind.SERVICE, observed.service),
-        (Kind.CONFIG_MAP, observed.config),
-        (Kind.SECRET, observed.secret),
-        (Kind.SECRET, observed.host_keys),
-        (Kind.JOB, observed.launcher),
-        (Kind.POD_GROUP, observed.pod_group),
-        (Kind.SERVICE_ACCOUNT, observed.account),
-        (Kind.ROLE, observed.role),
-        (Kind.ROLE_BINDING, observed.role_binding),
-        *((Kind.POD, pod) for pod in workers),
-    )
-    for kind, child in every:
-        if child is not None and child.owner_uid != job.uid:
+    for kind, child in (*observed.named(), *((Kind.POD, pod) for pod in workers)):
+        if child.owner_uid != job.uid:
             return (
                 f'Resource "{child.name}" of Kind "{kind.value}" already exists '
                 "and is not managed by MPIJob"

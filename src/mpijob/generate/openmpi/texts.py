@@ -18,8 +18,6 @@ SECRETS = f"{ROOT}/secrets"
 SIGNALS = ".openmpi-controller"
 #: A worker may begin, and may end.
 CONTINUE, TERMINATE = "SIGCONT", "SIGTERM"
-#: What the pods' users find in the Secret that they name.
-SECRET_KEYS = ("id_rsa", "id_rsa.pub", "authorized_keys")
 #: How init.sh and the controller end where something took too long.
 TIMED_OUT = 124
 SSH_PORT = 2022
