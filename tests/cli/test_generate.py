@@ -11,7 +11,7 @@ SIMPLE = ("generate", "mpi-job-simple", "bench")
 
 
 def test_objects_are_printed_as_yaml(mpijob):
-    [job] = yaml.safe_load_all(mpijob(*SIMPLE, "-p", "gpus=16", "-n", "team").out)
+    [job] = yaml.load_all(mpijob(*SIMPLE, "-p", "gpus=16", "-n", "team").out, yaml.CSafeLoader)
     worker = job["spec"]["mpiReplicaSpecs"]["Worker"]
     limits = worker["template"]["spec"]["containers"][0]["resources"]["limits"]
     assert (job["apiVersion"], job["metadata"], worker["replicas"], limits) == (
@@ -32,7 +32,7 @@ def test_files_are_so_named_that_kubectl_makes_them_in_their_order(mpijob, tmp_p
     mpijob("generate", "mpi-operator", "op", "--output-dir", str(tmp_path / "made"))
     names = mpijob("generate", "mpi-operator", "op", "-o", "name").out.splitlines()
     files = sorted((tmp_path / "made").iterdir())
-    kinds = [yaml.safe_load(file.read_text())["kind"].lower() for file in files]
+    kinds = [yaml.load(file.read_text(), yaml.CSafeLoader)["kind"].lower() for file in files]
     assert kinds == [name.partition("/")[0].partition(".")[0] for name in names]
 
 

@@ -13,7 +13,7 @@ from mpijob.generate.settings import Installation
 def test_it_prints_what_it_would_apply_and_asks_nobody(mpijob, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", "/nowhere")
     answer = mpijob("install", "-o", "yaml")
-    assert list(yaml.safe_load_all(answer.out)) == list(installation(Installation()))
+    assert list(yaml.load_all(answer.out, yaml.CSafeLoader)) == list(installation(Installation()))
 
 
 def test_options_reach_the_objects(mpijob):

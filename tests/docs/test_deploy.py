@@ -26,7 +26,7 @@ def test_the_folder_is_what_the_tool_writes(root, tmp_path):
 
 
 def _documents(*paths):
-    return [made for path in paths for made in yaml.safe_load_all(path.read_text())]
+    return [made for path in paths for made in yaml.load_all(path.read_text(), yaml.CSafeLoader)]
 
 
 def test_the_files_for_kubectl_make_what_is_installed_in_that_order(root):
@@ -68,7 +68,7 @@ def _rendered(text, values):
             wanted.pop()
         elif all(wanted):
             kept.append(re.sub(r"\{\{(.*?)\}\}", lambda m: str(_value(m[1], values)), line))
-    return [document for document in yaml.safe_load_all("\n".join(kept)) if document]
+    return [document for document in yaml.load_all("\n".join(kept), yaml.CSafeLoader) if document]
 
 
 CASES = {

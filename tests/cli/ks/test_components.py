@@ -39,7 +39,7 @@ def test_a_file_gives_what_the_words_do_not(app, kept):
 def test_the_objects_of_an_environment_are_in_its_namespace_and_v1alpha1(app):
     app("env", "set", "default", "--namespace", "team")
     app("generate", "mpi-job-simple", "bench", "--gpus", "16")
-    [job] = yaml.safe_load_all(app("show", "default").out)
+    [job] = yaml.load_all(app("show", "default").out, yaml.CSafeLoader)
     assert (job["apiVersion"], job["metadata"], job["spec"]["gpus"]) == (
         "kubeflow.org/v1alpha1",
         {"name": "bench", "namespace": "team"},
@@ -73,7 +73,7 @@ def test_an_environment_may_have_a_parameter_otherwise(app):
     gpus = [
         job["spec"]["gpus"]
         for name in ("default", "small")
-        for job in yaml.safe_load_all(app("show", name).out)
+        for job in yaml.load_all(app("show", name).out, yaml.CSafeLoader)
     ]
     assert gpus == [16, 1]
 

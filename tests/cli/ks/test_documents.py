@@ -1,8 +1,10 @@
 """The documents' commands, as printed, as far as they ask no cluster: typed into a shell."""
 
 import os
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,6 @@ ks show default
 
 OPENMPI = """\
 NAMESPACE=kubeflow
-SECRET=openmpi-secret
 VERSION=master
 APP_NAME=openmpi
 ks init ${APP_NAME}
@@ -27,6 +28,11 @@ ks env set default --namespace ${NAMESPACE}
 ks registry add kubeflow github.com/kubeflow/kubeflow/tree/${VERSION}/kubeflow
 ks pkg install kubeflow/openmpi@${VERSION}
 ks prototype describe openmpi > described
+"""
+#: Typed once for each EXEC, in the application that the above has made.
+COMPONENT = """\
+cd openmpi
+SECRET=openmpi-secret
 COMPONENT=openmpi
 IMAGE=YOUR_IMAGE_HERE
 WORKERS=4
@@ -62,25 +68,35 @@ EXECS = {
 def typed(ks, tmp_path):
     """Return what types lines into a shell that knows `ks`, and reads what they print as YAML."""
     assert ks("script", str(tmp_path)).code == 0
+    return partial(_typed, tmp_path)
+
+
+def _typed(folder, lines):
+    """Type lines into a shell in a folder that has `ks`, and read what they print as YAML."""
     commands = Path(sys.executable).parent
+    done = subprocess.run(
+        ["bash", "-euc", lines],
+        cwd=folder,
+        env={
+            "PATH": f"{folder}:{commands}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "LD_LIBRARY_PATH": "/lib",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    return list(yaml.load_all(done.stdout, yaml.CSafeLoader))
 
-    def run(lines):
-        done = subprocess.run(
-            ["bash", "-euc", lines],
-            env={
-                "PATH": f"{tmp_path}:{commands}:{os.environ['PATH']}",
-                "HOME": str(tmp_path),
-                "LD_LIBRARY_PATH": "/lib",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
-        assert done.returncode == 0, done.stderr
-        return list(yaml.safe_load_all(done.stdout))
 
-    return run
+@pytest.fixture(scope="module")
+def application(tmp_path_factory):
+    """Return the folder in which the documents' application was made, for all that use it."""
+    folder = tmp_path_factory.mktemp("documents")
+    _typed(folder, f"mpijob ks script {folder} > script\n{OPENMPI}")
+    return folder
 
 
 @pytest.mark.slow
@@ -97,10 +113,13 @@ def test_the_quickstart_of_mpi_job_makes_an_operator_and_a_job(typed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("printed", "arrives"), EXECS.values(), ids=EXECS)
-def test_the_quickstart_of_openmpi_makes_a_master_that_runs_that_command(typed, printed, arrives):
+def test_the_quickstart_of_openmpi_makes_a_master_that_runs_that_command(
+    application, tmp_path, printed, arrives
+):
     # Each command is a process.
+    shutil.copytree(application, tmp_path, dirs_exist_ok=True)
     line = f'EXEC="{_MPIEXEC.format(n="${WORKERS}")}{printed}"\n'
-    made = typed(OPENMPI + line + GENERATE)
+    made = _typed(tmp_path, COMPONENT + line + GENERATE)
     pods = {one["metadata"]["name"]: one for one in made if one["kind"] == "Pod"}
     [container] = pods["openmpi-master"]["spec"]["containers"]
     wanted = _MPIEXEC.format(n=4) + arrives
