@@ -23,7 +23,8 @@ UV := $(BIN)/uv
 # uv reads no file of the user's; the variables that say which index to use still count.
 export UV_NO_CONFIG := 1
 export UV_NO_PROGRESS := 1
-PYTEST := $(BIN)/pytest
+# Tests are compiled once, not anew in each process of each run.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 WORKERS ?= 2
 
 .PHONY: help setup mpi fmt check quick test server real soak sim bench demo lock clean

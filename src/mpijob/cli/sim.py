@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import click
 
@@ -10,7 +10,7 @@ from mpijob.cli import exits
 from mpijob.cli.trouble import Trouble
 
 #: How many histories a process plays before it tells how they went.
-_BATCH = 50
+_BATCH = 25
 
 
 @click.command("sim")
@@ -99,17 +99,10 @@ def _batches(seeds: range, jobs: int) -> Iterator[tuple[int, dict[int, str]]]:
         return
     from concurrent.futures import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from zip(map(len, batches), pool.map(_failures, batches), strict=True)
-
-
-def _failures(batch: Sequence[int]) -> dict[int, str]:
-    """Return what breaks in a batch; run in a process of its own."""
-    from mpijob.sim.history import failures
     from mpijob.sim.process import prepare
 
-    prepare()
-    return failures(batch)
+    with ProcessPoolExecutor(jobs, initializer=prepare) as pool:
+        yield from zip(map(len, batches), pool.map(failures, batches), strict=True)
 
 
 def _progress(done: int, total: int, failed: int) -> None:
