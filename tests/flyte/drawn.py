@@ -167,4 +167,7 @@ def _answer(task):
 
 
 if __name__ == "__main__":
-    json.dump([_answer(task) for task in json.load(sys.stdin)], sys.stdout)
+    # Of a function in `__main__` flytekit seeks the module, each time, wherever it could be.
+    from drawn import _answer as answer
+
+    json.dump([answer(task) for task in json.load(sys.stdin)], sys.stdout)
