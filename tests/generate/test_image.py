@@ -62,6 +62,12 @@ def test_mpich_asks_root_nothing():
     assert (" mpich " in text, "OMPI" in text) == (True, False)
 
 
+def test_mpich_is_found_by_the_name_that_mpi4py_looks_for():
+    assert "ln -s libmpich.so.12 libmpi.so.12" in containerfile(
+        ImageSettings(flavour=Flavour.MPICH)
+    )
+
+
 UNUSABLE = {
     "an MPI that is not ours to hand on": (ImageSettings(flavour=Flavour.INTEL), "Intel MPI"),
     "a user that is none": (ImageSettings(user="A B"), "“A B” is no name of a user"),

@@ -60,6 +60,7 @@ def containerfile(settings: ImageSettings) -> str:
     ]
     if not is_root:
         lines.append(f" && useradd --create-home --uid {_UID} {settings.user}")
+    lines += _renamed(settings.flavour)
     lines += ["", f"RUN python3 -m venv {settings.venv}", f'ENV PATH="{settings.venv}/bin:$PATH"']
     if is_root and settings.flavour is Flavour.OPEN_MPI:
         lines += [
@@ -80,6 +81,17 @@ def containerfile(settings: ImageSettings) -> str:
     if not is_root:
         lines += ["", f"USER {_UID}"]
     return "\n".join(lines) + "\n"
+
+
+def _renamed(flavour: Flavour) -> list[str]:
+    """Return the lines by which the wheel of mpi4py finds an MPI that Debian calls otherwise."""
+    if flavour is not Flavour.MPICH:
+        return []
+    return [
+        "",
+        "# What is built for MPICH looks for it by this name; Debian has given it another.",
+        "RUN cd /usr/lib/$(uname -m)-linux-gnu && ln -s libmpich.so.12 libmpi.so.12",
+    ]
 
 
 def _check(settings: ImageSettings) -> None:

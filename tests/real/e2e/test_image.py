@@ -38,16 +38,48 @@ def project(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def built(site, project, tmp_path):
+    """Return what builds the image that `mpijob image` writes with some options."""
+
+    def image(name, *options):
+        file = tmp_path / "Containerfile"
+        site.mpijob("image", str(project), "--file", str(file), *options)
+        parts = (project / "project.py", project / "requirements.txt")
+        recipe = Recipe(file, files={path.name: path for path in parts})
+        return Pantry({**OWN, f"image-{name}": recipe}).provided([f"image-{name}"])[f"image-{name}"]
+
+    return image
+
+
 @pytest.mark.parametrize(("name", "options"), KINDS.values(), ids=KINDS)
-def test_a_function_runs_on_an_image_that_is(site, project, calls, tmp_path, name, options):
-    file = tmp_path / "Containerfile"
-    site.mpijob("image", str(project), "--file", str(file), *options)
-    files = {path.name: path for path in (project / "project.py", project / "requirements.txt")}
-    recipe = Recipe(file, files=files)
-    image = Pantry({**OWN, f"image-{name}": recipe}).provided([f"image-{name}"])[f"image-{name}"]
+def test_a_function_runs_on_an_image_that_is(built, calls, name, options):
+    image = built(name, *options)
     folder = "/srv/project" if options else "/app"
     environment = {"PYTHONPATH": folder}
     terms = replace(found.terms, container_image=image, where=calls, environment=environment)
     ranks = Task(found.function, terms).all_ranks()
     user, venv = ("root", "/opt/own") if options else ("mpiuser", "/opt/venv")
     assert ranks == [(user, venv, True, 2, f"-worker-{index}") for index in range(2)]
+
+
+def test_a_job_runs_on_an_image_with_mpich(built, site, space):
+    imports = "from mpi4py import MPI; from project import host"
+    program = f"{imports}; MPI.COMM_WORLD.Barrier(); print(host())"
+    image = built("mpich", "--mpi", "mpich")
+    launcher = {"command": ["mpirun", "-n", "2", "python3", "-c", program]}
+    roles = {
+        role: {
+            "replicas": replicas,
+            "template": {"spec": {"containers": [{"name": "mpi", "image": image, **more}]}},
+        }
+        for role, replicas, more in (("Launcher", 1, launcher), ("Worker", 2, {}))
+    }
+    job = {
+        "apiVersion": "kubeflow.org/v2beta1",
+        "kind": "MPIJob",
+        "metadata": {"name": "mpich"},
+        "spec": {"mpiImplementation": "MPICH", "mpiReplicaSpecs": roles},
+    }
+    run = site.run(space, job)["mpich"]
+    assert (run.end, run.hosts) == ("Succeeded", ["mpich-worker-0", "mpich-worker-1"])
