@@ -89,6 +89,30 @@ def test_workers_idle_in_pods_that_flyte_links(runs):
     } == {f"{NAME}-worker-{index}": ("mpi", False) for index in range(2)}
 
 
+def test_the_images_own_sshd_lets_root_in_on_port_22(site, space, images):
+    """As the document has it, for jobs of mpi-operator's."""
+    commands = {"Launcher": ["mpirun", "-n", "2", "hostname"], "Worker": ["/usr/sbin/sshd", "-De"]}
+    roles = {}
+    for role, command in commands.items():
+        container = {"name": "mpi", "image": images["flyte"], "command": command}
+        pod = {"spec": {"containers": [container]}}
+        roles[role] = {"replicas": 2 if role == "Worker" else 1, "template": pod}
+    job = {
+        "apiVersion": "kubeflow.org/v2beta1",
+        "kind": "MPIJob",
+        "metadata": {"name": "ssh"},
+        "spec": {"mpiReplicaSpecs": roles},
+    }
+    run = site.run(space, job)["ssh"]
+    logs = [site.log(pod) for pod in run.role("worker")]
+    listening = ["listening on 0.0.0.0 port 22." in log for log in logs]
+    assert (run.end, run.hosts, listening) == (
+        "Succeeded",
+        ["ssh-worker-0", "ssh-worker-1"],
+        [True, True],
+    )
+
+
 #: One file, run by the SDK and by flytekit, here and on the nodes.
 POINTS = Path(__file__).parent / "tasks" / "points.py"
 BLOCKS = 200

@@ -1,4 +1,4 @@
-"""Functions, arguments and results that go to a cluster and back through a real object store.
+"""Much data that goes to a cluster and back with a function: by an object store, by a volume.
 
 It is sent from flytekit's Python, which has what reads S3, to an image that has that too.
 """
@@ -49,8 +49,25 @@ SIZES = [
 ]
 
 
+@pytest.fixture
+def turned(flytekit, images):
+    """Return what sends so many bytes to a place, and says whether they came back turned."""
+
+    def sent(where, size, **variables):
+        words = json.dumps(msgspec.to_builtins(where)), images["flyte"], str(size)
+        said = flytekit(str(LARGE), *words, PYTHONPATH=str(TOP / "src"), **variables)
+        return said.split()[-2:]
+
+    return sent
+
+
+def files(folder):
+    """Return the files that are left in a folder, however deep."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 @pytest.mark.parametrize("size", SIZES)
-def test_arguments_and_results_go_through_s3(flytekit, site, space, images, store, size):
+def test_arguments_and_results_go_through_s3(turned, site, space, store, size):
     bucket, variables, secret = store
     where = Cluster(
         kubeconfig=site.cluster.kubeconfig,
@@ -58,8 +75,9 @@ def test_arguments_and_results_go_through_s3(flytekit, site, space, images, stor
         storage="s3://calls/of-tests",
         secret=secret,
     )
-    told = json.dumps(msgspec.to_builtins(where))
-    words = str(LARGE), told, images["flyte"], str(size)
-    said = flytekit(*words, PYTHONPATH=str(TOP / "src"), **variables)
-    left = [path for path in bucket.rglob("*") if path.is_file()]
-    assert (said.split()[-2:], left) == ([str(size), "True"], [])
+    assert (turned(where, size, **variables), files(bucket)) == ([str(size), "True"], [])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_arguments_and_results_go_through_a_volume(turned, calls, size):
+    assert (turned(calls, size), files(Path(calls.storage))) == ([str(size), "True"], [])
