@@ -234,6 +234,28 @@ def test_an_answer_is_not_waited_for_for_ever(pieces, said):
         play(lambda http: ask(http, patience_s=0.5), [pieces])
 
 
+def test_a_shorter_patience_counts_on_a_connection_that_was_waited_for_with_more():
+    async def scene(http):
+        await ask(http, patience_s=15)
+        return await ask(http, patience_s=0.5)
+
+    with pytest.raises(Broken, match="no answer within"):
+        play(scene, [OK, SILENCE])
+
+
+def test_a_longer_patience_counts_on_a_connection_that_was_waited_for_with_less():
+    async def scene(http):
+        await ask(http, patience_s=0.05)
+        async with await http.ask("GET", "/", query={}, headers={}, patience_s=10) as answer:
+            waiting = asyncio.ensure_future(answer.read(10))
+            done, _ = await asyncio.wait({waiting}, timeout=0.2)
+            waiting.cancel()
+            return len(done)
+
+    late = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"
+    assert play(scene, [OK, [late, SILENCE]])[0] == 0
+
+
 def test_whoever_gives_up_waiting_costs_the_connection_alone():
     async def scene(http):
         with pytest.raises(TimeoutError):

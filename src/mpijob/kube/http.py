@@ -280,6 +280,9 @@ class _Line(asyncio.BufferedProtocol):
 
     def __init__(self) -> None:
         self._room = memoryview(bytearray(_READ_BYTES))
+        self._loop = asyncio.get_running_loop()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._until = _NEVER
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[bool] | None = None
         self._pieces: deque[bytes] = deque()
@@ -324,18 +327,36 @@ class _Line(asyncio.BufferedProtocol):
         """
         came = True
         if self._end is None:
-            loop = asyncio.get_running_loop()
-            self._waiter = waiter = loop.create_future()
-            alarm = loop.call_at(until, _wake, waiter, False) if until < _NEVER else None
+            self._waiter = waiter = self._loop.create_future()
+            self._wake_by(until)
             try:
                 came = await waiter
             finally:
                 self._waiter = None
-                if alarm is not None:
-                    alarm.cancel()
         if self.is_lost and not self.is_whole:
             raise self._end or Broken("the connection was closed")
         return came
+
+    def _wake_by(self, until: float) -> None:
+        """See to it that who waits is woken at `until`.
+
+        An alarm that is set stays, and is put off when it rings too soon: nearly all answers come
+        long before theirs, and so a connection has one alarm for hundreds of them.
+        """
+        self._until = until
+        if self._alarm is not None:
+            if self._alarm.when() <= until:
+                return
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(until, self._ring) if until < _NEVER else None
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._waiter is not None and self._until < _NEVER:
+            if self._loop.time() >= self._until:
+                _wake(self._waiter, False)
+            else:
+                self._wake_by(self._until)
 
     def taken(self) -> list[bytes]:
         """Take what has come of the body."""
@@ -396,6 +417,8 @@ class _Line(asyncio.BufferedProtocol):
         is_trust = isinstance(error, ssl.SSLError)
         self._broke(Broken(str(error or "the server closed the connection"), is_trust=is_trust))
         self._transport = None
+        if self._alarm is not None:
+            self._alarm.cancel()
         self.closed.set()
         _wake(self._waiter, True)
 
