@@ -24,14 +24,14 @@ def listed(version, *pods, more=""):
     )
 
 
-def stream(*events):
-    """A stream of these events that then ends."""
+def stream(*events, separators=(",", ":")):
+    """A stream of these events that then ends, written as servers write."""
 
     async def answer(request):
         response = web.StreamResponse()
         await response.prepare(request)
         for kind, body in events:
-            line = json.dumps({"type": kind, "object": body}) + "\n"
+            line = json.dumps({"type": kind, "object": body}, separators=separators) + "\n"
             # In two pieces, as networks do.
             await response.write(line[:20].encode())
             await response.write(line[20:].encode())
@@ -91,6 +91,21 @@ def test_a_stream_that_ends_is_taken_up_where_it_was(asked):
         stream(("ADDED", pod("b", "10"))),
     )
     assert [query.get("resourceVersion") for _, _, query, _ in server.asked] == [None, "5", "9"]
+
+
+def test_a_stream_that_is_written_in_another_way_says_the_same(asked):
+    told, _ = asked(
+        changes(2), listed("5"), stream(("ADDED", pod("a", "6")), separators=(" ,", " : "))
+    )
+    assert told[1:] == [("ADDED", "a", "6")]
+
+
+def test_an_object_without_metadata_has_the_stream_taken_up_again(asked, monkeypatch):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    told, _ = asked(
+        changes(2), listed("5"), stream(("ADDED", {})), stream(("ADDED", pod("a", "6")))
+    )
+    assert told[1:] == [("ADDED", "a", "6")]
 
 
 def test_bookmarks_are_asked_for(asked):
