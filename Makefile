@@ -26,6 +26,8 @@ export UV_NO_PROGRESS := 1
 # Tests are compiled once, not anew in each process of each run.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 WORKERS ?= 2
+# Tests with real nodes wait most of their time.
+REAL_WORKERS ?= 3
 
 .PHONY: help setup mpi fmt check quick test server real soak sim bench demo lock clean
 
@@ -103,7 +105,7 @@ server: setup ## Of the tests on a real Kubernetes, those that need no root: its
 
 real: setup ## All tests on a real Kubernetes, built once and brought up here.
 	-@$(HARNESS) build --nodes 2
-	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak" tests/real
+	@$(PYTEST) -rs -n $(REAL_WORKERS) -m "real and not soak" tests/real
 
 soak: setup ## The long runs: 200 calls in a row, and on a real Kubernetes faults, scale, drawn requests, Horovod, 1 GB.
 	@$(PYTEST) -m soak tests/sdk

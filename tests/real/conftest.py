@@ -4,7 +4,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from harness.control_plane import ControlPlane
 from harness.fake_site import MPIJOB, FakeSite, define, fake_site
 from harness.images import Builder
 from harness.leftovers import lasting_leftovers
+from harness.order import is_alone, module_name, turn
 from harness.processes import Process
 from harness.shape import Shape
 from harness.supervisor import shared
@@ -32,9 +33,14 @@ ON_NODES = HERE / "e2e"
 NODE_FIXTURES = {"real_cluster", "builder"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Mark the tests of this folder. What their fixtures build does not count as their time."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    items: list[pytest.Function],
+) -> Generator[None, None, None]:
+    """Mark the tests of this folder, and have those that wait longest come first.
+
+    What their fixtures build does not count as their time.
+    """
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.real)
@@ -43,22 +49,22 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(120, func_only=True))
 
+    yield
+    items.sort(key=lambda item: turn(module_name(item.nodeid)))
+
 
 class _ByCluster(LoadScopeScheduling):
-    """Gives all tests of a module to one process, and to one process all that run on real nodes.
-
-    Those run one after the other: some lose a node, or the operator.
-    """
+    """Gives all tests of a module to one process, and to one all that want the nodes alone."""
 
     def _split_scope(self, nodeid: str) -> str:
-        module, _, _ = nodeid.partition("::")
-        folder, _, _ = module.rpartition("/")
-        return folder if folder.endswith("e2e") else module
+        name = module_name(nodeid)
+        return "alone" if is_alone(name) else name
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Return who decides which process runs what."""
+    """Return who decides which process runs what, in the order in which tests stand here."""
+    config.option.loadscopereorder = False
     return _ByCluster(config, log)
 
 

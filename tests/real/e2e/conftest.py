@@ -7,6 +7,7 @@ cluster as a place for functions.
 Where a test fails, its report has the namespaces' jobs, pods and events, and the operator's log.
 """
 
+import fcntl
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from harness.manifests import user
+from harness.order import is_alone, module_name
 from harness.recipes import OWN, TOP, Pantry, Recipe
 from harness.site import Site
 from harness.unavailable import Unavailable
@@ -61,8 +63,17 @@ def site(session_folder: Path, request: pytest.FixtureRequest) -> Site:
         except Unavailable as lacking:
             pytest.skip(f"no images can be built: {lacking}")
     request.config.stash[_SITE] = site
-    site.install(session_folder)
+    site.install()
     return site
+
+
+@pytest.fixture(scope="module", autouse=True)
+def turn(session_folder: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have the modules of all processes run beside each other, but those that want to be alone."""
+    alone = is_alone(module_name(request.node.nodeid))
+    with (session_folder / "turn.lock").open("a") as line:
+        fcntl.flock(line, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -80,8 +91,8 @@ def space(site: Site) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def every_version(site: Site) -> None:
-    """Have the site serve every version: by default v1 is not, and another module installs anew."""
-    site.serve_every_version()
+    """Have the site serve every version, though another module installed as one does by default."""
+    site.install()
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def site(session_folder):
         with shared(session_folder / "faults", Shape(node_count=2)) as cluster:
             there = Site(cluster, made)
             # Said on purpose, though it is what nodes take it for anyway.
-            there.install(session_folder / "faults", f"--cluster-domain={DOMAIN}")
+            there.install(f"--cluster-domain={DOMAIN}")
             yield there
     except Unavailable as lacking:
         pytest.skip(f"no nodes to do anything to: {lacking}")

@@ -84,7 +84,6 @@ def manifests(images):
 
 @pytest.fixture(scope="module")
 def runs(site, space, manifests):
-    site.equip(GPU, 4)
     return site.run(space, *manifests.values())
 
 
@@ -174,11 +173,13 @@ def test_the_times_of_the_status_are_those_of_its_conditions(kubectl):
     status = yaml.safe_load(text)["status"]
     created, running, succeeded = status["conditions"]
     # An end leaves the time of `Running` as it was.
-    assert (status["startTime"], status["completionTime"], running["lastUpdateTime"]) == (
+    assert (status["startTime"], running["lastUpdateTime"]) == (
         created["lastTransitionTime"],
-        succeeded["lastTransitionTime"],
         running["lastTransitionTime"],
     )
+    # The launcher ended then; that it did was seen a moment later.
+    assert running["lastTransitionTime"] < status["completionTime"]
+    assert status["completionTime"] <= succeeded["lastTransitionTime"]
 
 
 REVIEWS = {

@@ -7,7 +7,6 @@ All stories are told at the same time.
 
 import pytest
 
-from mpijob.core.allocation import GPU
 from mpijob.generate.openmpi.objects import CONTROLLER, PROTOTYPE
 from mpijob.generate.prototype import Setting
 from mpijob.kube.apply import path_of
@@ -96,7 +95,6 @@ def hosts(site, space, images):
                 "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": space}],
             },
         )
-        site.equip(GPU, 16)
         shared = {
             "image": images["openmpi-5"],
             "controllerImage": images["openmpi-controller"],

@@ -5,7 +5,6 @@ It says no command: its ranks are those of its image's own.
 
 import pytest
 
-from mpijob.core.allocation import GPU
 from mpijob.core.version import Version
 from mpijob.generate.mpi_job import GPUS_PER_NODE, SIMPLE
 from mpijob.generate.prototype import Setting
@@ -21,7 +20,6 @@ NAME = "tensorflow-benchmark-16"
 @pytest.fixture(scope="module")
 def run(site, space, images, every_version):
     """What became of it."""
-    site.equip(GPU, 16)
     given = {"name": NAME, "gpus": "16", "image": images["tensorflow-benchmarks"]}
     [job] = SIMPLE.manifests(given, Setting(space, Version.V1ALPHA1))
     # As the operator of its package has it; the one here was installed without its prototype.

@@ -18,17 +18,21 @@ from harness.binaries import locked
 from harness.cluster import Cluster
 from harness.processes import Broken
 from mpijob.core import names
+from mpijob.core.allocation import GPU
 from mpijob.core.version import Version
 
 #: Where the operator lives: what `mpijob install` makes unless told otherwise.
 OPERATOR_SPACE = "mpi-operator"
 MPIJOB = (sys.executable, "-c", "from mpijob.cli import main; main()")
+#: How many GPUs each node says that it has.
+GPU_COUNT = 16
+_VERSIONS = tuple(f"/apis/{version.api_version}/mpijobs" for version in Version)
 _JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
 _PODS = "/api/v1/namespaces/{}/pods"
 #: The pods of every version's jobs bear it; `job-role` says another thing in v1.
 _ROLE = names.ROLE_TYPE_LABEL
 _NAME = "training.kubeflow.org/job-name"
-_END_LIMIT_S = 300
+_END_LIMIT_S = 600
 _LAST_LINES = 60
 
 
@@ -82,18 +86,20 @@ class Site:
     images: Mapping[str, str]
     _spaces: list[str] = field(default_factory=list)
 
-    def install(self, folder: Path, *flags: str) -> None:
-        """Put the operator in, unless another process of the session did. Raises Broken."""
-        with locked(folder / "site.lock"), self.api() as api:
-            if not api.answers("/apis/kubeflow.org/v2beta1"):
-                self._install(*flags)
+    def install(self, *flags: str) -> None:
+        """Put the operator in, unless another process of the session did, and GPUs into its nodes.
 
-    def serve_every_version(self) -> None:
-        """Have the API server know every version of MPIJobs, v1 too. Raises Broken."""
-        self._install(*(f"--serve={version.value}" for version in Version))
-        with self.api() as api:
-            for version in Version:
-                api.until_answers(f"/apis/{version.api_version}/mpijobs")
+        The API server then knows every version of MPIJobs, v1 too, which it would not by default.
+
+        Raises:
+            Broken: The command failed.
+        """
+        with locked(Path(f"{self.cluster.folder}.install.lock")), self.api() as api:
+            if not all(api.answers(path) for path in _VERSIONS):
+                self._install(*(f"--serve={version.value}" for version in Version), *flags)
+                for path in _VERSIONS:
+                    api.until_answers(path)
+                self.equip(GPU, GPU_COUNT)
 
     def _install(self, *flags: str) -> None:
         self.mpijob(
@@ -112,7 +118,7 @@ class Site:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_END_LIMIT_S * 2,
+            timeout=_END_LIMIT_S,
         )
         if done.returncode != 0:
             told = f"{done.stdout}{done.stderr}\n{self.told(OPERATOR_SPACE)}"
