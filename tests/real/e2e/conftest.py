@@ -48,6 +48,8 @@ RECIPES = {
         _BENCHMARK / "Containerfile", files={str(_PROGRAM): _BENCHMARK / _PROGRAM}
     ),
     "python": _kind("python", "openmpi-4"),
+    "examples-4": _kind("examples", "openmpi-4"),
+    "examples-5": _kind("examples", "openmpi-5"),
     "locked-root": _kind("locked-root", "openmpi-5"),
 }
 

@@ -4,6 +4,7 @@ What a person fills in there is filled in here: the image; and the controller's,
 the tests' own registry.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -71,6 +72,24 @@ mpijob keys create drawn -n kubeflow 2>&1 || echo "exit $?"
 mpijob keys create drawn -n kubeflow --replace
 kubectl get secret drawn -n kubeflow -o jsonpath='{.data}' | tr , '\\n' | cut -d '"' -f 2
 """
+_STUBS = "/usr/local/cuda-9.0/targets/x86_64-linux/lib/stubs"
+#: The document's other command by who expands its variable: the shell in which it is typed, or that
+#: of each rank.
+STUBS = {
+    "printed": r"""EXEC="mpiexec -n ${WORKERS} --hostfile /kubeflow/openmpi/assets/hostfile --allow-run-as-root --display-map --tag-output --timestamp-output sh -c 'LD_LIBRARY_PATH=$LD_LIBRARY_PATH:/usr/local/cuda-9.0/targets/x86_64-linux/lib/stubs python /examples/tensorflow_mnist.py'" """,  # noqa: E501
+    "escaped": r"""EXEC="mpiexec -n ${WORKERS} --hostfile /kubeflow/openmpi/assets/hostfile --allow-run-as-root --display-map --tag-output --timestamp-output sh -c 'LD_LIBRARY_PATH=\$LD_LIBRARY_PATH:/usr/local/cuda-9.0/targets/x86_64-linux/lib/stubs python /examples/tensorflow_mnist.py'" """,  # noqa: E501
+}
+#: What the one who types has there. No rank has it.
+TYPED_BEFORE = "WORKERS=4 LD_LIBRARY_PATH=/lib/of/the/client\n"
+TYPED_AFTER = r"""
+ks generate openmpi stubs --image ${IMAGE} --secret openmpi-secret --workers ${WORKERS} --gpu 0 --exec "${EXEC}"
+ks param set stubs controllerImage ${CONTROLLER_IMAGE}
+ks apply default -c stubs > /dev/null
+kubectl wait -n kubeflow pod -l app=stubs --timeout=180s --for=jsonpath='{.status.phase}'=Succeeded >/dev/null
+kubectl logs -n kubeflow stubs-master
+ks delete default -c stubs > /dev/null
+ks component rm stubs
+"""  # noqa: E501
 PODS = "/api/v1/namespaces/kubeflow/pods"
 
 
@@ -81,6 +100,7 @@ class Typed:
     log: str = ""
     phases: dict[str, str] = field(default_factory=dict)
     left: dict[str, bool] = field(default_factory=dict)
+    stubs: dict[str, str] = field(default_factory=dict)
     drawn: str = ""
 
 
@@ -99,7 +119,7 @@ def _tail_s(pods):
     return (max(ends.values()) - ends["openmpi-master"]).total_seconds()
 
 
-@pytest.fixture(scope="module", params=["openmpi-4", "openmpi-5"])
+@pytest.fixture(scope="module", params=["examples-4", "examples-5"])
 def typed(site, tmp_path_factory, request):
     """Type the quickstart and what cleans up after it."""
     person = Person(site, tmp_path_factory.mktemp("person"), site.images[request.param])
@@ -113,6 +133,8 @@ def typed(site, tmp_path_factory, request):
             typed.phases = {name: status["phase"] for name, status in pods.items()}
             print(f"the last worker ended {_tail_s(pods)} s after the master")  # noqa: T201
             person.types("ks delete default", "openmpi")
+            for manner, line in STUBS.items():
+                typed.stubs[manner] = person.types(f"{TYPED_BEFORE}{line}{TYPED_AFTER}", "openmpi")
             typed.drawn = person.types(DRAWN)
             listing = "kubectl get pods,services,configmaps,serviceaccounts -n kubeflow -o name"
             typed.left = {
@@ -134,6 +156,14 @@ def test_four_workers_greet_each_by_a_rank(typed):
 def test_every_line_tells_of_its_rank(typed):
     said = [line for line in typed.log.splitlines() if line.endswith("hello world")]
     assert {rank for rank in range(4) for line in said if f",{rank}]" in line} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("manner", "path"), {"printed": f"/lib/of/the/client:{_STUBS}", "escaped": f":{_STUBS}"}.items()
+)
+def test_a_variable_is_expanded_by_whom_the_command_leaves_it_to(typed, manner, path):
+    told = re.findall(r"(\d) (stubs-worker-\d) (\S+)$", typed.stubs[manner], flags=re.MULTILINE)
+    assert sorted(told) == [(f"{rank}", f"stubs-worker-{rank}", path) for rank in range(4)]
 
 
 def test_all_pods_end_well(typed):

@@ -112,6 +112,15 @@ def test_a_function_without_its_python_is_told(on_cluster):
         idle()
 
 
+def test_an_image_without_mpi4py_is_told(calls, images):
+    @task(task_config=TWO_RANKS, container_image=images["examples-4"], where=calls)
+    def idle():
+        return 1
+
+    with pytest.raises(JobFailed, match=r"mpi4py cannot be imported by .*packages_to_install"):
+        idle()
+
+
 def test_a_submitted_task_s_result_is_fetched_later(on_cluster, calls):
     client = Client(calls)
     name = client.submit(on_cluster(mpi_task), 9).name
