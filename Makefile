@@ -94,9 +94,10 @@ quick: check ## check, and every test that needs neither a cluster nor a real MP
 	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real" --ignore=tests/docs --ignore=tests/house
 
 # The parts go one after the other: building Kubernetes beside tests of a real MPI makes those late.
-test: quick mpi ## Everything but real nodes: check, quick, a real MPI, a real API server.
+test: quick mpi ## check, quick, a real MPI, a real API server, and every MPI on two real nodes.
 	@$(PYTEST) -n $(WORKERS) -m "mpi and not soak"
 	@$(MAKE) --no-print-directory server
+	@$(PYTEST) -rs $(addprefix tests/real/e2e/test_,nodes.py operator.py mpi.py)
 
 # Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
 server: setup ## Of the tests on a real Kubernetes, those that need no root: its nodes are fake.

@@ -56,14 +56,16 @@ RECIPES = {
 
 @pytest.fixture(scope="session")
 def site(session_folder: Path, request: pytest.FixtureRequest) -> Site:
-    """Return the site. Its images are made while the cluster comes up."""
+    """Return the site. The operator's images are made while the cluster comes up."""
+    images = Pantry(RECIPES)
     with ThreadPoolExecutor(1) as beside:
-        made = beside.submit(Pantry(RECIPES).provided, RECIPES)
+        made = beside.submit(images.provided, ("operator", "kubectl-delivery"))
         cluster = request.getfixturevalue("real_cluster")
         try:
-            site = Site(cluster, made.result())
+            made.result()
         except Unavailable as lacking:
             pytest.skip(f"no images can be built: {lacking}")
+    site = Site(cluster, images)
     request.config.stash[_SITE] = site
     site.install()
     return site

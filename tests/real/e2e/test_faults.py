@@ -69,7 +69,8 @@ def _node(api, space, pod):
 def site(session_folder):
     """A site that is nobody else's."""
     try:
-        made = Pantry(OWN).provided(("operator", "kubectl-delivery", "openmpi-5"))
+        made = Pantry(OWN)
+        made.provided(("operator", "kubectl-delivery", "openmpi-5"))
         with shared(session_folder / "faults", Shape(node_count=2)) as cluster:
             there = Site(cluster, made)
             # Said on purpose, though it is what nodes take it for anyway.

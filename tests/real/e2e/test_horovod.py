@@ -68,7 +68,7 @@ def _learned(said):
 @pytest.fixture(scope="module")
 def image():
     """What pods call the image."""
-    return Pantry(RECIPES).provided(["horovod"])["horovod"]
+    return Pantry(RECIPES)["horovod"]
 
 
 @pytest.fixture(scope="module", params=EXECS)
@@ -121,7 +121,7 @@ json.dump(MessageToDict(template.to_flyte_idl()), sys.stdout)
 @pytest.fixture(scope="module")
 def flytes(flytekit, every_version, site, space, told):
     """The HorovodJob of a Flyte task, run: its template, what became of it, and its outputs."""
-    image = Pantry(RECIPES).provided(["flyte-horovod"])["flyte-horovod"]
+    image = Pantry(RECIPES)["flyte-horovod"]
     path = f"{TOP / 'src'}:{RINGS.parent}"
     template = json.loads(flytekit("-c", REGISTERED, image, PYTHONPATH=path))
     (told / "rings.py").write_text(RINGS.read_text())

@@ -47,7 +47,7 @@ def built(site, project, tmp_path):
         site.mpijob("image", str(project), "--file", str(file), *options)
         parts = (project / "project.py", project / "requirements.txt")
         recipe = Recipe(file, files={path.name: path for path in parts})
-        return Pantry({**OWN, f"image-{name}": recipe}).provided([f"image-{name}"])[f"image-{name}"]
+        return Pantry({**OWN, f"image-{name}": recipe})[f"image-{name}"]
 
     return image
 

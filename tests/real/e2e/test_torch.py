@@ -21,7 +21,7 @@ RECIPES = {
 
 
 def test_two_ranks_fit_one_line(calls):
-    image = Pantry(RECIPES).provided(["torch"])["torch"]
+    image = Pantry(RECIPES)["torch"]
     fitted = runpy.run_path(str(TOP / "examples" / "python" / "ddp.py"))["fitted"]
     terms = replace(fitted.terms, container_image=image, where=calls)
     assert Task(fitted.function, terms)(200) == pytest.approx([2.0, 1.0], abs=1e-3)

@@ -74,13 +74,32 @@ OWN = {
 }
 
 
-class Pantry:
-    """Images by the names of their recipes, in the storage of the clusters' registries."""
+class Pantry(Mapping[str, str]):
+    """What pods call images, by the names of their recipes.
+
+    An image is made once somebody asks what it is called, and kept in the storage of the clusters'
+    registries.
+    """
 
     def __init__(self, recipes: Mapping[str, Recipe]) -> None:
         """Make nothing yet."""
         self._recipes = recipes
         self._folder = storage()
+        self._known: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        """Return what pods call an image."""
+        if name not in self._known:
+            self._known |= self.provided([name])
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names of the recipes."""
+        return iter(self._recipes)
+
+    def __len__(self) -> int:
+        """Return how many recipes there are."""
+        return len(self._recipes)
 
     def provided(
         self, names: Iterable[str], builder: Callable[[], Builder] = Builder
