@@ -1,6 +1,6 @@
 """What the engine needs of the outside, as protocols; tests/contract holds adapters to them."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Protocol
@@ -94,7 +94,7 @@ class Objects(Protocol):
         """
         ...
 
-    def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising."""
         ...
 

@@ -61,7 +61,7 @@ def _brings_an_sshd(roles: Mapping[str, ReplicaDraft] | None, identity: Identity
 
     Flyte's backend writes a role's `command` there: `Worker(command=["/usr/sbin/sshd", "-De"])`.
     """
-    if identity.annotations.get(options.TRANSPORT) != "ssh":
+    if options.execs(identity.annotations) is not False:
         return False
     arguments = [_arguments((roles or {}).get(role)) for role in (WORKER, LAUNCHER)]
     return bool(arguments[0]) and arguments[0] != arguments[1]

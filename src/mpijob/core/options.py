@@ -65,6 +65,11 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def execs(annotations: Mapping[str, str]) -> bool | None:
+    """Return whether a job has its ranks started by exec, None where it says neither way."""
+    return {"exec": True, "ssh": False}.get(annotations.get(TRANSPORT, ""))
+
+
 def said(annotations: Mapping[str, str], option: str) -> bool | None:
     """Return what a boolean option says: "true" or "false", None for anything else."""
     word = annotations.get(option)

@@ -60,7 +60,7 @@ class Sight:
         scope: Scope = EVERYWHERE,  # noqa: ARG002  # Who has to ask for objects narrows it.
     ) -> AsyncGenerator[Change, None]:
         """Yield all there is of a kind, then SYNCED, then every change, as mappings."""
-        return self.objects.watch(kind)  # type: ignore[return-value]  # It is a generator.
+        return self.objects.watch(kind)
 
     async def listed(self, kind: Kind, scope: Scope = EVERYWHERE) -> list[Manifest]:
         """Return all objects of a kind, in order of namespace and name."""

@@ -125,7 +125,7 @@ class KubeObjects:
             if not more:
                 return
 
-    def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising.
 
         Raises Unserved where MPIJobs are no longer served in the version that is asked for.

@@ -16,7 +16,7 @@ Assumptions: resource versions are opaque; nothing is compared but for equality.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 import msgspec
 
@@ -114,7 +114,7 @@ class Watch:
         self._paused_at = float("-inf")
         self._told_synced = False
 
-    async def changes(self) -> AsyncIterator[Change]:
+    async def changes(self) -> AsyncGenerator[Change, None]:
         """Yield all there is, SYNCED, then every change.
 
         Raises what the first list raises where it is not patient, and Unserved where its kind goes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from random import SystemRandom
 from typing import TypeVar
 
@@ -73,7 +73,7 @@ class LocalObjects:
 
         self.written(action)
 
-    async def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    async def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield all there is of a kind, then SYNCED, then every change. Ends only by raising."""
         more = asyncio.Event()
         self._journal.catch_up()

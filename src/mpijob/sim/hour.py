@@ -6,7 +6,7 @@ lag, each by itself. What must hold at every moment and at rest is what holds fo
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -101,7 +101,7 @@ class SlowObjects:
 
         await self._request(write)
 
-    async def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    async def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield all there is, then SYNCED, then every change, late. Raises where it breaks off."""
         world, feed = self._world, self._world.feeds[kind]
         await self._hop()

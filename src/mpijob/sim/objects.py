@@ -5,7 +5,7 @@ Before a write takes effect, it is held against what an operator must never do.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from mpijob.cluster import refusals
@@ -102,7 +102,7 @@ class WeatheredObjects:
             audit.check_deletion(world.store, ref, seen_all=self.seen_all)
         self._arrive(lambda: world.store.delete(ref, now=world.now, uid=uid))
 
-    async def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    async def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield nothing: here the operator is told of changes, or not, as the weather has it."""
         for change in self._world.feeds[kind][:0]:
             yield change

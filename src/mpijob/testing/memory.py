@@ -1,7 +1,7 @@
 """The port `Objects` over the small cluster in memory: an API server that a test holds whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from itertools import count
 from typing import TypeVar
@@ -57,7 +57,7 @@ class MemoryObjects:
         if self.store.get(ref) is not None:
             self._written(lambda: self.store.delete(ref, now=self._now(), uid=uid))
 
-    async def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    async def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield all there is of a kind, then SYNCED, then every change."""
         news = asyncio.Event()
         self._news.add(news)

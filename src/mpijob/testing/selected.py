@@ -1,6 +1,6 @@
 """The port `Objects` as a server tells it that is asked for objects with certain labels alone."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from mpijob.api.selector import Selector, parsed
@@ -39,7 +39,7 @@ class SelectedObjects:
         """Delete the object. Raises Conflict."""
         await self._objects.delete(ref, uid=uid)
 
-    async def watch(self, kind: Kind) -> AsyncIterator[Change]:
+    async def watch(self, kind: Kind) -> AsyncGenerator[Change, None]:
         """Yield what matches, then SYNCED, then every change as it looks from there."""
         selector = self._selectors.get(kind, Selector())
         told: set[str] = set()

@@ -90,7 +90,7 @@ class Pantry(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         """Return what pods call an image."""
         if name not in self._known:
-            self._known |= self.provided([name])
+            self.provided([name])
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -108,13 +108,13 @@ class Pantry(Mapping[str, str]):
         with tempfile.TemporaryDirectory() as scratch:
             contexts = {name: self._context(name, Path(scratch)) for name in self._ordered(names)}
             known = self._named(contexts)
-            if all(map(self._has, known.values())):
-                return {name: known[name] for name in names}
-            with locked(self._folder.with_suffix(".lock")), _registry() as registry:
-                maker = builder()
-                for name in known:
-                    if not self._has(known[name]):
-                        self._make(maker, name, known, contexts[name], registry)
+            if not all(map(self._has, known.values())):
+                with locked(self._folder.with_suffix(".lock")), _registry() as registry:
+                    maker = builder()
+                    for name in known:
+                        if not self._has(known[name]):
+                            self._make(maker, name, known, contexts[name], registry)
+        self._known |= known
         return {name: known[name] for name in names}
 
     def _ordered(self, names: Iterable[str]) -> list[str]:

@@ -65,8 +65,8 @@ def setup(job: MPIJob, config: Config, recorded: str | None) -> Setup:
 
 def _execs(job: MPIJob) -> bool:
     """Say whether ranks are to be started by exec, in the job's own word or its version's."""
-    chosen = {"exec": True, "ssh": False}
-    return chosen.get(job.identity.annotations.get(options.TRANSPORT, ""), job.ways.execs)
+    chosen = options.execs(job.identity.annotations)
+    return job.ways.execs if chosen is None else chosen
 
 
 def ssh_port(job: MPIJob, setup: Setup) -> int:
