@@ -45,6 +45,7 @@ def test_a_mistake_of_the_engine_is_told(monkeypatch):
 
 def test_a_cache_that_believes_late_answers_is_caught(monkeypatch):
     monkeypatch.setattr("mpijob.engine.cache.Cache._is_ahead", lambda *_: True)
-    monkeypatch.setattr("mpijob.engine.cache._order", lambda version: 0)
+    for room in ("api.children", "engine.cache"):
+        monkeypatch.setattr(f"mpijob.{room}.order_of", lambda version: 0)
     # The first is one that shows it today; the rest look on where the draws have changed.
     assert any(map(breaks, (174, *range(400))))

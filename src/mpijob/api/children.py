@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from mpijob.api.manifest import order_of
 from mpijob.core import names
 from mpijob.core.job import Key, Manifest
 from mpijob.core.observed import (
@@ -195,7 +196,8 @@ class Seen(msgspec.Struct, frozen=True):
     """A view with what the cache files it under.
 
     `owner_kind` and `owner_name` are those of the controller reference ("" where there is none).
-    `job_name` is what the pod's label says.
+    `job_name` is what the pod's label says. `order` is `order_of` the object's version, 0 for a
+    PriorityClass, whose version does not matter.
     """
 
     key: Key
@@ -203,12 +205,15 @@ class Seen(msgspec.Struct, frozen=True):
     owner_kind: str = ""
     owner_name: str = ""
     job_name: str = ""
+    order: int = 0
 
     def tells_news(self, before: "Seen | None") -> bool:
         """Say whether this tells more than `before` did that a decision turns on.
 
         Another version alone does not, nor where a pod goes, which is for people to read.
         """
+        if before is self:
+            return False
         if before is None or type(before.view) is not type(self.view):
             return True
         was, view = before.view, self.view
@@ -248,7 +253,8 @@ def _decoded(manifest: Manifest | bytes, shape: type[T]) -> T:
 def _filed(meta: _Meta, view: Child | int) -> Seen:
     owner = _controller(meta)
     job_name = meta.labels.get(names.JOB_NAME_LABEL, "") if meta.labels else ""
-    return Seen(Key(meta.namespace, meta.name), view, owner.kind, owner.name, job_name)
+    order = 0 if isinstance(view, int) else order_of(meta.resource_version)
+    return Seen(Key(meta.namespace, meta.name), view, owner.kind, owner.name, job_name, order)
 
 
 _NOBODY = _Owner()

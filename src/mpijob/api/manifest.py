@@ -32,6 +32,15 @@ def version_of(manifest: Manifest | bytes) -> str:
     return _metadata(manifest).get("resourceVersion") or ""
 
 
+def order_of(version: str) -> int:
+    """Return a number that grows with the version of a server's objects.
+
+    Source: KEP-5504, comparable resource versions: they are decimal numbers. What is none comes
+    first, and so is taken for old where it answers a write: then the watch tells it.
+    """
+    return int(version) if version.isdecimal() else 0
+
+
 def labels_of(manifest: Manifest) -> Mapping[str, str]:
     """Return an object's labels."""
     return _metadata(manifest).get("labels") or {}

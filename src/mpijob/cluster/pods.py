@@ -5,7 +5,7 @@ good weather: every pod comes to an end, or to rest. `FAULTS` is what may strike
 is KWOK's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -46,8 +46,25 @@ class Stage(Struct, frozen=True):
 
 def next_stage(pod: Manifest) -> Stage | None:
     """Return what happens to a pod next in good weather, or None where it rests."""
-    rows = LEAVING if is_deleting(pod) else STAYING.get(phase(pod), ())
-    return next((stage for stage in rows if stage.applies(pod)), None)
+    for stage in LEAVING if is_deleting(pod) else _staying(pod):
+        if stage.applies(pod):
+            return stage
+    return None
+
+
+def _staying(pod: Manifest) -> tuple[Stage, ...]:
+    """Return the rows that a pod's place in its life leaves, where nobody asked for its deletion.
+
+    The whole table would tell the same, but it is asked of every pod at every move.
+    """
+    match phase(pod):
+        case "Running":
+            return RUNNING
+        case "Pending" if not pod["spec"].get("nodeName"):
+            return UNBOUND
+        case "Pending":
+            return SEEN if "containerStatuses" in pod["status"] else UNSEEN
+    return ()
 
 
 def stages(pod: Manifest, table: tuple[Stage, ...]) -> tuple[Stage, ...]:
@@ -127,9 +144,9 @@ def _is_lost(pod: Manifest) -> bool:
     return is_deleting(pod) and not pod["spec"].get("nodeName") and phase(pod) not in ENDED
 
 
+UNBOUND = (Stage("schedule", _is_unbound, bind),)
+UNSEEN = (Stage("accept", _is_new, accept),)
 STARTING = (
-    Stage("schedule", _is_unbound, bind),
-    Stage("accept", _is_new, accept),
     Stage("start init container", lambda pod: _inits(pod, runs=False), initialise(done=False)),
     Stage("end init container", lambda pod: _inits(pod, runs=True), initialise(done=True)),
 )
@@ -137,14 +154,13 @@ RUNNING = (
     Stage("run", _may_run, run),
     Stage("ready", _is_unready, make_ready),
 )
+SEEN = (*STARTING, *RUNNING)
 LEAVING: tuple[Stage, ...] = (
     Stage("stop", _is_told_to_end, stop("Failed", TERMINATED)),
     Stage("remove", _is_left_over, remove),
     Stage("collect", _is_lost, fail_unseen("", "")),
 )
-LIFE = (*STARTING, *RUNNING, *LEAVING)
-#: What may happen to a pod whose deletion nobody has asked for, by its phase.
-STAYING: Mapping[str, tuple[Stage, ...]] = {"Pending": (*STARTING, *RUNNING), "Running": RUNNING}
+LIFE = (*UNBOUND, *UNSEEN, *STARTING, *RUNNING, *LEAVING)
 SUCCEED = Stage("succeed", _is_running, stop("Succeeded", 0))
 STOP_WELL = Stage("stop well", _is_told_to_end, stop("Succeeded", 0))
 FAIL = Stage("fail", _is_running, break_down(1))

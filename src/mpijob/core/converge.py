@@ -74,19 +74,20 @@ def rights(job: MPIJob, observed: Observed, setup: Setup) -> Iterator[Step]:
     """Yield what lets the launcher execute in its workers, where ranks are started so."""
     if setup is not Setup.EXEC:
         return
-    name, role, binding = names.launcher(job.name), build.role(job), build.role_binding(job)
+    name = names.launcher(job.name)
     if observed.account is None and build.own_account(job):
         yield Create(names.ref(job, Kind.SERVICE_ACCOUNT, name), build.account(job))
     seen = observed.role
     if seen is None:
-        yield Create(names.ref(job, Kind.ROLE, name), role)
-    elif list(seen.rules) != role["rules"]:
-        yield _patch(job, Kind.ROLE, seen, {"rules": role["rules"]})
+        yield Create(names.ref(job, Kind.ROLE, name), build.role(job))
+    elif list(seen.rules) != (rules := build.rules(job)):
+        yield _patch(job, Kind.ROLE, seen, {"rules": rules})
     bound = observed.role_binding
     if bound is None:
-        yield Create(names.ref(job, Kind.ROLE_BINDING, name), binding)
+        yield Create(names.ref(job, Kind.ROLE_BINDING, name), build.role_binding(job))
     elif bound.accounts != (build.account_name(job),):
-        yield _patch(job, Kind.ROLE_BINDING, bound, {"subjects": binding["subjects"]})
+        subjects = build.role_binding(job)["subjects"]
+        yield _patch(job, Kind.ROLE_BINDING, bound, {"subjects": subjects})
 
 
 def secrets(job: MPIJob, observed: Observed, setup: Setup) -> Iterator[Step]:
@@ -127,10 +128,10 @@ def missing_workers(
 ) -> Iterator[Step]:
     """Yield the creation of every wanted worker under whose name nothing stands."""
     there = {pod.name for pod in observed.workers}
-    for name, index in names.workers(job.name, job.worker_count).items():
-        if name not in there:
-            ref = names.ref(job, Kind.POD, name)
-            yield Create(ref, build.worker(job, index, settings, setup))
+    wanted = names.workers(job.name, job.worker_count)
+    missing = [index for name, index in wanted.items() if name not in there]
+    for manifest in build.workers(job, missing, settings, setup):
+        yield Create(names.ref(job, Kind.POD, manifest["metadata"]["name"]), manifest)
 
 
 def surplus_workers(job: MPIJob, observed: Observed) -> Iterator[Step]:

@@ -6,12 +6,13 @@ but the names of their keys.
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from mpijob.api import children, versions
 from mpijob.api.children import Seen
+from mpijob.api.manifest import order_of
 from mpijob.core import names
 from mpijob.core.job import Key, Manifest, MPIJob, Rejected
 from mpijob.core.observed import (
@@ -68,6 +69,31 @@ _SUFFIXES = {
 }
 
 
+class _Places(NamedTuple):
+    """Where the children of a job are. The parts of kubectl's way bear the launcher's name."""
+
+    service: Key
+    config: Key
+    secret: Key
+    host_keys: Key
+    launcher: Key
+    pod_group: Key
+
+
+@lru_cache(maxsize=4096)
+def _places(job: Key) -> _Places:
+    """Return where a job's children are. It is asked for at every look."""
+    namespace, name = job
+    return _Places(
+        service=Key(namespace, names.service(name)),
+        config=Key(namespace, names.config(name)),
+        secret=Key(namespace, names.secret(name)),
+        host_keys=Key(namespace, names.host_keys(name)),
+        launcher=Key(namespace, names.launcher(name)),
+        pod_group=Key(namespace, names.pod_group(name)),
+    )
+
+
 class Cache:
     """The last view of every job and child, by kind and key.
 
@@ -85,7 +111,7 @@ class Cache:
         self._pods_of: dict[str, dict[str, PodView]] = {}
         self._priorities: dict[str, int] = {}
         self._told: dict[Kind, int] = {}
-        self._met: dict[Key, set[Ref]] = {}
+        self._met: dict[Ref, set[Key]] = {}
         self._answered: dict[Kind, set[Key]] = {kind: set() for kind in CHILD_KINDS}
 
     def apply(self, kind: Kind, change: Change) -> Key | None:
@@ -102,16 +128,16 @@ class Cache:
             return None
         if kind is Kind.MPI_JOB:
             job = self._read_job(change.manifest, known=self.jobs)
-            self._hear(kind, job.identity.version)
+            self._hear(kind, order_of(job.identity.version))
             known = self.jobs.get(job.identity.key)
             self._take_job(job, gone=change.type is ChangeType.DELETED)
             is_echo = known is not None and known.identity.version == job.identity.version
             return None if is_echo and change.type is not ChangeType.DELETED else job.identity.key
         seen = self._read(kind, change.manifest)
-        self._hear(kind, _version(seen))
+        self._hear(kind, seen.order)
         self._answered[kind].discard(seen.key)
-        for met in self._met.values():
-            met.discard(Ref(kind, *seen.key))
+        if self._met:
+            self._met.pop(Ref(kind, *seen.key), None)
         before = self._seen[kind].get(seen.key)
         self._take(kind, seen, gone=change.type is ChangeType.DELETED)
         is_news = change.type is ChangeType.DELETED or seen.tells_news(before)
@@ -121,11 +147,11 @@ class Cache:
         """Take in what a write of our own was answered, so that the next look knows of it."""
         if kind is Kind.MPI_JOB:
             job = self._read_job(manifest, known=self.jobs)
-            if self._is_ahead(kind, job.identity.version):
+            if self._is_ahead(kind, order_of(job.identity.version)):
                 self._take_job(job, gone=False)
             return
         seen = self._read(kind, manifest)
-        if self._is_ahead(kind, _version(seen)):
+        if self._is_ahead(kind, seen.order):
             self._answered[kind].add(seen.key)
             self._take(kind, seen, gone=False)
 
@@ -136,7 +162,7 @@ class Cache:
         while the watch was broken off: no watch tells of it any more.
         """
         known = [self._seen[kind].get(key) for key in self._answered.get(kind, ())]
-        gone = [s for s in known if s is not None and _order(_version(s)) <= _order(version)]
+        gone = [s for s in known if s is not None and s.order <= order_of(version)]
         for seen in gone:
             self._answered[kind].discard(seen.key)
             self._drop(kind, seen.key)
@@ -146,16 +172,19 @@ class Cache:
         """Take in an object that was asked for by name, since no watch of ours may tell of it."""
         seen = self._read(kind, manifest)
         if seen.key not in self._seen[kind]:
-            self._met.setdefault(job, set()).add(Ref(kind, *seen.key))
+            self._met.setdefault(Ref(kind, *seen.key), set()).add(job)
         self._take(kind, seen, gone=False)
 
     def met(self, job: Key) -> tuple[Ref, ...]:
         """Return what a job has met of which no watch has told since: ask again before a look."""
-        return tuple(self._met.get(job, ()))
+        return tuple(ref for ref, jobs in self._met.items() if job in jobs) if self._met else ()
 
     def miss(self, job: Key, ref: Ref) -> None:
         """Take in that an object which was met is there no longer."""
-        self._met[job].discard(ref)
+        jobs = self._met.get(ref, set())
+        jobs.discard(job)
+        if not jobs:
+            self._met.pop(ref, None)
         self._drop(ref.kind, Key(ref.namespace, ref.name))
 
     def learn_deleted(self, ref: Ref, uid: str) -> None:
@@ -170,7 +199,7 @@ class Cache:
         if seen is None or isinstance(seen.view, int) or seen.view.uid != uid:
             return
         if isinstance(seen.view, PodView):
-            self._file(ref.kind, Seen(key, replace(seen.view, deleting=True), *_labels(seen)))
+            self._file(ref.kind, replace(seen, view=replace(seen.view, deleting=True)))
         else:
             self._drop(ref.kind, key)
 
@@ -179,42 +208,43 @@ class Cache:
         job = self.jobs.get(key)
         if job is None:
             return None
-        name, namespace = key.name, key.namespace
-        of_launcher = Key(namespace, names.launcher(name))
+        places = _places(key)
+        of_launcher = places.launcher
         launcher = self._view(Kind.JOB, LauncherView, of_launcher)
         pods = self._pods_of.get(launcher.uid, {}) if launcher else {}
-        alone = self._pods_of.get(job.identity.uid, {}).get(of_launcher.name)
+        own = self._pods_of.get(job.identity.uid, {})
+        alone = own.get(of_launcher.name)
         if launcher is None and alone is not None:
             launcher, pods = launcher_alone(alone), {alone.name: alone}
         return Observed(
             job=job,
-            service=self._view(Kind.SERVICE, ServiceView, Key(namespace, names.service(name))),
-            config=self._view(Kind.CONFIG_MAP, ConfigView, Key(namespace, names.config(name))),
-            secret=self._view(Kind.SECRET, SecretView, Key(namespace, names.secret(name))),
-            host_keys=self._view(Kind.SECRET, SecretView, Key(namespace, names.host_keys(name))),
+            service=self._view(Kind.SERVICE, ServiceView, places.service),
+            config=self._view(Kind.CONFIG_MAP, ConfigView, places.config),
+            secret=self._view(Kind.SECRET, SecretView, places.secret),
+            host_keys=self._view(Kind.SECRET, SecretView, places.host_keys),
             launcher=launcher,
             launcher_pods=tuple(pods.values()),
-            workers=tuple(self._workers(job)),
-            pod_group=self._view(
-                Kind.POD_GROUP, PodGroupView, Key(namespace, names.pod_group(name))
-            ),
+            workers=tuple(self._workers(job, own)),
+            pod_group=self._view(Kind.POD_GROUP, PodGroupView, places.pod_group),
             account=self._view(Kind.SERVICE_ACCOUNT, Child, of_launcher),
             role=self._view(Kind.ROLE, RoleView, of_launcher),
             role_binding=self._view(Kind.ROLE_BINDING, RoleBindingView, of_launcher),
             priorities=self._priorities,
         )
 
-    def _hear(self, kind: Kind, version: str) -> None:
+    def _hear(self, kind: Kind, order: int) -> None:
         """Note how far the watch of a kind is."""
-        self._told[kind] = max(self._told.get(kind, 0), _order(version))
+        if order > self._told.get(kind, -1):
+            self._told[kind] = order
 
-    def _is_ahead(self, kind: Kind, version: str) -> bool:
-        """Say whether the watch of a kind has yet to tell of that version."""
-        return kind not in self._told or _order(version) > self._told[kind]
+    def _is_ahead(self, kind: Kind, order: int) -> bool:
+        """Say whether the watch of a kind has yet to tell of the version of that order."""
+        return order > self._told.get(kind, -1)
 
     def _take_job(self, job: MPIJob | Rejected, *, gone: bool) -> None:
         key, known = job.identity.key, self.jobs.get(job.identity.key)
-        if known is not None and _order(job.identity.version) < _order(known.identity.version):
+        version = job.identity.version
+        if known is not None and order_of(version) < order_of(known.identity.version):
             return
         if gone:
             self.jobs.pop(key, None)
@@ -225,7 +255,7 @@ class Cache:
 
     def _take(self, kind: Kind, seen: Seen, *, gone: bool) -> None:
         known = self._seen[kind].get(seen.key)
-        if known is not None and _order(_version(seen)) < _order(_version(known)):
+        if known is not None and seen.order < known.order:
             return
         if gone:
             self._drop(kind, seen.key)
@@ -233,12 +263,14 @@ class Cache:
             self._file(kind, seen)
 
     def _file(self, kind: Kind, seen: Seen) -> None:
-        self._drop(kind, seen.key)
+        view = seen.view
+        if isinstance(view, PodView):
+            self._drop(kind, seen.key)
+            if view.owner_uid:
+                self._pods_of.setdefault(view.owner_uid, {})[view.name] = view
+        elif isinstance(view, int):
+            self._priorities = {**self._priorities, seen.key.name: view}
         self._seen[kind][seen.key] = seen
-        if isinstance(seen.view, PodView) and seen.view.owner_uid:
-            self._pods_of.setdefault(seen.view.owner_uid, {})[seen.view.name] = seen.view
-        elif isinstance(seen.view, int):
-            self._priorities = {**self._priorities, seen.key.name: seen.view}
 
     def _drop(self, kind: Kind, key: Key) -> None:
         old = self._seen[kind].pop(key, None)
@@ -257,11 +289,11 @@ class Cache:
         seen = self._seen[kind].get(key)
         return seen.view if seen is not None and isinstance(seen.view, shape) else None
 
-    def _workers(self, job: MPIJob | Rejected) -> Iterator[PodView]:
+    def _workers(self, job: MPIJob | Rejected, own: Mapping[str, PodView]) -> Iterator[PodView]:
         """The pods that the job owns, and strangers under the names of workers that it wants."""
-        key, uid = job.identity.key, job.identity.uid
-        own = self._pods_of.get(uid, {})
-        yield from (pod for pod in own.values() if pod.name != names.launcher(key.name))
+        key = job.identity.key
+        launcher = _places(key).launcher.name
+        yield from [pod for name, pod in own.items() if name != launcher]
         if isinstance(job, Rejected):
             return
         for name in names.workers(key.name, job.worker_count):
@@ -284,22 +316,3 @@ class Cache:
             if seen.key.name.endswith(suffix) and key in self.jobs:
                 return key
         return None
-
-
-def _version(seen: Seen) -> str:
-    """Return the version of a child; a PriorityClass's does not matter."""
-    return "" if isinstance(seen.view, int) else seen.view.version
-
-
-@lru_cache(maxsize=4096)
-def _order(version: str) -> int:
-    """Return a number that grows with the version of a server's objects.
-
-    Source: KEP-5504, comparable resource versions: they are decimal numbers. What is none comes
-    first, and so is taken for old where it answers a write: then the watch tells it.
-    """
-    return int(version) if version.isdecimal() else 0
-
-
-def _labels(seen: Seen) -> tuple[str, str, str]:
-    return seen.owner_kind, seen.owner_name, seen.job_name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mpijob.cluster.owners import controller, controller_uid
@@ -57,6 +58,7 @@ class Nodes:
     def __init__(self, world: World) -> None:
         self._world = world
         self._stage: dict[str, Stage | None] = {}
+        self._programs: set[str] = set()
         self._lost: dict[str, set[int]] = {}
         #: The workers that a program knows, by its pod: those of the hostfile when it began.
         self._begun_with: dict[str, frozenset[int | None]] = {}
@@ -137,8 +139,10 @@ class Nodes:
             stage = self._stage[version]
         else:
             stage = self._stage[version] = next_stage(pod)
+            if stage is None and _runs_program(pod):
+                self._programs.add(version)
         if stage is None:
-            return self._program_end(pod)
+            return self._program_end(pod) if version in self._programs else None
         if stage is _SCHEDULE:
             return stage if self._has_room() and self._is_gang_whole(pod) else None
         if stage is _START_INIT or stage is _RUN:
@@ -151,9 +155,6 @@ class Nodes:
 
     def _program_end(self, pod: Manifest) -> Stage | None:
         """Return how the launcher's program ends now, or None where it goes on."""
-        owner = controller(pod)
-        if owner is None or owner["kind"] != Kind.JOB or not SUCCEED.applies(pod):
-            return None
         world = self._world
         if self._is_bereft(pod):
             return None
@@ -226,13 +227,9 @@ class Nodes:
         ref = Ref(Kind.CONFIG_MAP, user.NAMESPACE, names.config(user.NAME))
         return self._world.store.get(ref) or {"metadata": {}, "data": {}}
 
-    def _hosts(self) -> Iterator[str]:
-        """Yield the workers in the hostfile."""
-        hostfile: str = self._config()["data"].get(names.HOSTFILE, "")
-        for line in hostfile.splitlines():
-            name = _HOST_END.split(line, maxsplit=1)[0]
-            if names.worker_index(name) is not None:
-                yield name
+    def _hosts(self) -> tuple[str, ...]:
+        """Return the workers in the hostfile."""
+        return _workers_in(self._config()["data"].get(names.HOSTFILE, ""))
 
     def _missing_hosts(self) -> Iterator[str]:
         """Yield the workers in the hostfile that the launcher does not reach."""
@@ -257,6 +254,18 @@ class Nodes:
 _WAITING = (WAIT_CONTAINER, DELIVERY_CONTAINER)
 #: Where a host's name ends in a line of the hostfile.
 _HOST_END = re.compile("[. :]")
+
+
+@lru_cache(maxsize=64)
+def _workers_in(hostfile: str) -> tuple[str, ...]:
+    hosts = (_HOST_END.split(line, maxsplit=1)[0] for line in hostfile.splitlines())
+    return tuple(host for host in hosts if names.worker_index(host) is not None)
+
+
+def _runs_program(pod: Manifest) -> bool:
+    """Say whether a pod is a launcher's, and runs."""
+    owner = controller(pod)
+    return owner is not None and owner["kind"] == Kind.JOB and SUCCEED.applies(pod)
 
 
 def _mounted(pod: Manifest) -> Iterator[Ref]:

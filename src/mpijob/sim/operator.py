@@ -135,14 +135,14 @@ class Operator:
             width=1,
         )
         self._cursors = {kind: self._list(kind) for kind in KINDS}
+        self._told = sum(self._cursors.values())
 
     @property
     def is_due(self) -> bool:
         """Whether the engine would have it look now."""
         world = self._world
         wakes = self.wake_at is not None and world.now >= self.wake_at
-        behind = any(self._cursors[kind] < len(world.feeds[kind]) for kind in KINDS)
-        return self.failed or wakes or behind
+        return self.failed or wakes or self._told < world.fed
 
     def look(self) -> None:
         """Take in what the watches tell, look at the job, decide, and act."""
@@ -185,7 +185,7 @@ class Operator:
         """Take in all that is new, or of some kinds only a part."""
         world, stale = self._world, self._world.weather.stale
         seen_all = True
-        for kind in KINDS:
+        for kind in KINDS if self._told < world.fed else ():
             feed, begin = world.feeds[kind], self._cursors[kind]
             end = len(feed)
             if begin == end:
@@ -196,6 +196,7 @@ class Operator:
             for change in feed[begin:end]:
                 self.cache.apply(kind, change)
             self._cursors[kind] = end
+            self._told += end - begin
         self._objects.seen_all = seen_all
 
     def list_anew(self, kind: Kind) -> None:
@@ -222,6 +223,7 @@ class Operator:
                     self.cache.apply(kind, Change(type_, manifest))
         self.cache.listed(kind, str(world.store.version))
         self._cursors[kind] = len(feed)
+        self._told += len(feed) - cursor
         self._stalls.pop(kind, None)
         self.failed = True
 

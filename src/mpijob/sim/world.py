@@ -53,8 +53,8 @@ class World:
     """The state of one history.
 
     `uids` are those of all MPIJobs that ever were; `feeds` are the changes by kind, as watches
-    tell them, and `versions` when they were made. `told` writes the trace, and is None where
-    nobody reads it.
+    tell them, `fed` how many those are, and `versions` when they were made. `told` writes the
+    trace, and is None where nobody reads it.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class World:
         self.steps_run = 0
         self.uids: set[str] = set()
         self.feeds: dict[Kind, list[Change]] = {kind: [] for kind in KINDS}
+        self.fed = 0
         self.versions: dict[Kind, list[int]] = {kind: [] for kind in KINDS}
         self.nodes = Nodes(self)
         self.readings = Readings()
@@ -108,6 +109,7 @@ class World:
             if kind in self.feeds and is_watched(kind, change.manifest):
                 self.feeds[kind].append(Change(_TOLD_AS[change.type], change.manifest))
                 self.versions[kind].append(change.version)
+                self.fed += 1
             job = jobs.concerned(change)
             if job is not None:
                 self._jobs_due[job] = self.now

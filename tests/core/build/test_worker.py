@@ -336,3 +336,12 @@ def test_building_changes_no_template(a_job, setup):
 def test_nobody_may_ask_for_a_worker_of_a_job_without(a_job):
     with pytest.raises(ValueError, match="default/pi has no workers"):
         build.worker(a_job(0), 0, CONFIG, Setup.IMAGE)
+
+
+@pytest.mark.parametrize("runs_ranks", [False, True])
+@pytest.mark.parametrize("setup", Setup)
+def test_workers_made_together_are_those_made_one_by_one(a_job, setup, runs_ranks):
+    job = replace(a_job(), run_launcher_as_worker=runs_ranks)
+    config = Config(gang=Gang.VOLCANO)
+    alone = [build.worker(job, index, config, setup) for index in (0, 2, 11)]
+    assert list(build.workers(job, (0, 2, 11), config, setup)) == alone

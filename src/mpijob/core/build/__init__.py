@@ -7,7 +7,7 @@ costs microseconds. Nobody may change one.
 from mpijob.core.build.config import config, config_data
 from mpijob.core.build.launcher import launcher, scheduling_directives
 from mpijob.core.build.pod_group import pod_group, pod_group_correction
-from mpijob.core.build.rights import account, account_name, own_account, role, role_binding
+from mpijob.core.build.rights import account, account_name, own_account, role, role_binding, rules
 from mpijob.core.build.secret import (
     HOST_KEY_NAMES,
     USER_KEY_NAMES,
@@ -15,7 +15,7 @@ from mpijob.core.build.secret import (
     user_secret,
 )
 from mpijob.core.build.service import service
-from mpijob.core.build.worker import worker
+from mpijob.core.build.worker import worker, workers
 
 __all__ = [
     "HOST_KEY_NAMES",
@@ -31,8 +31,10 @@ __all__ = [
     "pod_group_correction",
     "role",
     "role_binding",
+    "rules",
     "scheduling_directives",
     "service",
     "user_secret",
     "worker",
+    "workers",
 ]

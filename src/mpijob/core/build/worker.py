@@ -1,11 +1,41 @@
 """A worker: a host that waits for ranks."""
 
+from collections.abc import Iterable, Iterator
+
 from mpijob.core import names, transport
 from mpijob.core.build.pod import PodPlan, pod_metadata, pod_spec
 from mpijob.core.config import Config
 from mpijob.core.job import Manifest, MPIJob, Role
 from mpijob.core.policy import shared_memory
 from mpijob.core.transport import Setup
+
+
+def workers(
+    job: MPIJob, indexes: Iterable[int], config: Config, setup: Setup
+) -> Iterator[Manifest]:
+    """Yield the worker pods at those indexes (0-based); see `worker`.
+
+    They differ in their names and indexes alone, and share all else.
+    """
+    first: Manifest | None = None
+    for index in indexes:
+        if first is None:
+            first = worker(job, index, config, setup)
+            yield first
+        else:
+            yield _renamed(job, first, index)
+
+
+def _renamed(job: MPIJob, pod: Manifest, index: int) -> Manifest:
+    """Return the worker at `index` that is like another one."""
+    name, metadata = names.worker(job.name, index), pod["metadata"]
+    number = str(names.replica_index(job, index))
+    labels = {**metadata["labels"], names.REPLICA_INDEX_LABEL: number}
+    return {
+        **pod,
+        "metadata": {**metadata, "name": name, "labels": labels},
+        "spec": {**pod["spec"], "hostname": name},
+    }
 
 
 def worker(job: MPIJob, index: int, config: Config, setup: Setup) -> Manifest:
