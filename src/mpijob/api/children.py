@@ -34,6 +34,9 @@ from mpijob.core.plan import Kind
 T = TypeVar("T")
 
 
+_LABELS = {"job_name": names.JOB_NAME_LABEL, "replica_index": names.REPLICA_INDEX_LABEL}
+
+
 class _Wire(msgspec.Struct, rename="camel", gc=False):
     """A struct of the wire: camelCase names, unknown fields skipped."""
 
@@ -46,16 +49,29 @@ class _Owner(_Wire):
     controller: bool = False
 
 
+class _Labels(msgspec.Struct, gc=False, rename=_LABELS):
+    """The labels that are read. Pods have a dozen more, and there are many pods."""
+
+    job_name: str = ""
+    replica_index: str = ""
+
+
 class _Meta(_Wire):
     name: str = ""
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
+    labels: _Labels | None = None
+    owner_references: list[_Owner] | None = None
+
+
+class _PodMeta(_Meta):
     creation_timestamp: datetime | None = None
     deletion_timestamp: str | None = None
-    labels: dict[str, str] | None = None
+
+
+class _AnnotatedMeta(_Meta):
     annotations: dict[str, str] | None = None
-    owner_references: list[_Owner] | None = None
 
 
 class _ServiceSpec(_Wire):
@@ -69,7 +85,7 @@ class _Service(_Wire):
 
 
 class _ConfigMap(_Wire):
-    metadata: _Meta
+    metadata: _AnnotatedMeta
     data: dict[str, str] | None = None
 
 
@@ -159,7 +175,7 @@ class _PodSpec(_Wire):
 
 
 class _Pod(_Wire):
-    metadata: _Meta
+    metadata: _PodMeta
     spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
     status: _PodStatus = msgspec.field(default_factory=_PodStatus)
 
@@ -252,7 +268,7 @@ def _decoded(manifest: Manifest | bytes, shape: type[T]) -> T:
 
 def _filed(meta: _Meta, view: Child | int) -> Seen:
     owner = _controller(meta)
-    job_name = meta.labels.get(names.JOB_NAME_LABEL, "") if meta.labels else ""
+    job_name = meta.labels.job_name if meta.labels else ""
     order = 0 if isinstance(view, int) else order_of(meta.resource_version)
     return Seen(Key(meta.namespace, meta.name), view, owner.kind, owner.name, job_name, order)
 
@@ -351,8 +367,8 @@ def _running_since(status: _PodStatus) -> datetime | None:
 _PHASES = {phase.value: phase for phase in PodPhase}
 
 
-def _index(labels: Mapping[str, str] | None) -> int | None:
-    text = (labels or {}).get(names.REPLICA_INDEX_LABEL, "")
+def _index(labels: _Labels | None) -> int | None:
+    text = labels.replica_index if labels else ""
     return int(text) if text.isascii() and text.isdigit() else None
 
 

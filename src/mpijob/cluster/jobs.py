@@ -182,6 +182,8 @@ class _Round(Struct):
         done = [pod for pod in state.tracked if free or state.is_countable(pod, verdict)]
         state.note(done, verdict, self.now)
         self._write(state)
+        if not (done or verdict or state.noted_succeeded or state.noted_failed):
+            return
         for pod in done:
             current = self.store.get(_ref(pod))
             if current is not None and current["metadata"]["uid"] == pod["metadata"]["uid"]:

@@ -249,8 +249,9 @@ def _moments(
         return
     yield end_held_until(job)
     yield deadline.expires_at(status, job.run_policy.active_deadline_s, observed.launcher)
-    if elastic(job):
-        yield from (retry.rests_until(pod) for pod in retry.dead_workers(job, observed))
+    dead = retry.dead_workers(job, observed)
+    if dead and elastic(job):
+        yield from map(retry.rests_until, dead)
 
 
 def _stages(*stages: Iterable[Step]) -> tuple[Stage, ...]:

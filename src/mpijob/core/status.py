@@ -120,7 +120,8 @@ class JobStatus(Struct, frozen=True):
     @property
     def naming_condition(self) -> ConditionType | None:
         """The true condition that tells most about the job; None for one that is new."""
-        return next((type_ for type_ in _STATES if self.is_true(type_)), None)
+        true = [row.type for row in self.conditions if row.true]
+        return next((type_ for type_ in _STATES if type_ in true), None)
 
     @property
     def state(self) -> str:

@@ -69,13 +69,13 @@ class Nodes:
         for pod in world.store.list(Kind.POD):
             if share < 1 and world.dice.random() >= share:
                 continue
-            ref = ref_of(pod)
+            now: Manifest | None = pod
             for _ in range(CALM_STAGES if world.is_calm else world.dice.choice((1, 2, 5))):
-                now = world.store.get(ref)
                 stage = self._next(now) if now is not None else None
                 if now is None or stage is None:
                     break
                 self._play(stage, now)
+                now = world.store.get(ref_of(now))
 
     def strike(self, fault: str, name: str = "") -> None:
         """Let a fault strike the pod of that name, or any, where it can."""

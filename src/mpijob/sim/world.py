@@ -102,19 +102,20 @@ class World:
         """Tell everybody who should know what was written since the last time."""
         for change in self.store.changes(self._absorbed):
             self._absorbed = change.version
-            kind = change.ref.kind
+            kind, manifest = change.ref.kind, change.manifest
             if self.told is not None:
                 self.told("", change_line(change))
             self.audit.see(change)
-            if kind in self.feeds and is_watched(kind, change.manifest):
-                self.feeds[kind].append(Change(_TOLD_AS[change.type], change.manifest))
+            feed = self.feeds.get(kind)
+            if feed is not None and is_watched(kind, manifest):
+                feed.append(Change(_TOLD_AS[change.type], manifest))
                 self.versions[kind].append(change.version)
                 self.fed += 1
             job = jobs.concerned(change)
             if job is not None:
                 self._jobs_due[job] = self.now
             if kind is Kind.MPI_JOB and change.type is Written.ADDED:
-                self.uids.add(change.manifest["metadata"]["uid"])
+                self.uids.add(manifest["metadata"]["uid"])
             self._garbage_due = self._garbage_due or garbage.may_orphan(self.store, change)
 
     # The controllers of Kubernetes.

@@ -40,11 +40,10 @@ def dead_workers(job: MPIJob, observed: Observed) -> tuple[PodView, ...]:
     ended and its policy is Never. One that somebody deletes also fails on its way out: that is no
     death, and it is missing soon (see `losses`).
     """
-    dead = [
-        pod
-        for pod in wanted_workers(job, observed)
-        if pod.phase is PodPhase.FAILED and not pod.deleting
-    ]
+    fallen = [pod for pod in observed.workers if pod.phase is PodPhase.FAILED and not pod.deleting]
+    if not fallen:
+        return ()
+    dead = [pod for pod in fallen if pod.owner_uid == job.uid and is_wanted(job, pod)]
     return tuple(sorted(dead, key=lambda pod: (died_at(pod) or _EPOCH, pod.name)))
 
 
