@@ -28,7 +28,8 @@ class Play:
         return sorted(path.name for path in (self.folder / ".openmpi-controller").iterdir())
 
     def tell(self, phase, change=ChangeType.MODIFIED):
-        manifest = {"metadata": {"name": "x-master"}, "status": {"phase": phase}}
+        spec = {"containers": [{"name": "job"}], "restartPolicy": "Never"}
+        manifest = {"metadata": {"name": "x-master"}, "spec": spec, "status": {"phase": phase}}
         self.told.put_nowait(Change(change, manifest))
 
     async def changes(self):

@@ -10,8 +10,18 @@ from mpijob.sidecar.master import Master, after
 ADDED, MODIFIED, DELETED = ChangeType.ADDED, ChangeType.MODIFIED, ChangeType.DELETED
 
 
-def pod(phase="Running", name="x-master"):
-    return {"metadata": {"name": name}, "status": {"phase": phase}}
+def pod(phase="Running", name="x-master", ends=(), policy="Never"):
+    """A pod of two containers, of which so many as there are exit codes have ended."""
+    containers = [{"name": "job"}, {"name": "beside"}]
+    rows = [
+        {"name": container["name"], "state": {"terminated": {"exitCode": code}}}
+        for container, code in zip(containers, ends, strict=False)
+    ]
+    return {
+        "metadata": {"name": name},
+        "spec": {"containers": containers, "restartPolicy": policy},
+        "status": {"phase": phase, "containerStatuses": rows},
+    }
 
 
 def known(*changes):
@@ -25,13 +35,26 @@ CASES = {
     "nothing yet": ((), Master()),
     "a list without it": (((ChangeType.SYNCED, {}),), Master()),
     "it waits": (((ADDED, pod("Pending")),), Master(seen=True)),
-    "it has no status yet": (((ADDED, {"metadata": {"name": "x-master"}}),), Master(seen=True)),
+    "it has no status yet": (((ADDED, {**pod(), "status": {}}),), Master(seen=True)),
     "it runs": (((ADDED, pod()),), Master(seen=True)),
     "it had ended before anybody looked": (
         ((ADDED, pod("Succeeded")),),
         Master(seen=True, end="Succeeded"),
     ),
     "it fails": (((ADDED, pod()), (MODIFIED, pod("Failed"))), Master(seen=True, end="Failed")),
+    "its containers have ended well, and its phase does not tell yet": (
+        ((ADDED, pod()), (MODIFIED, pod(ends=(0, 0)))),
+        Master(seen=True, end="Succeeded"),
+    ),
+    "one of its containers has failed, and its phase does not tell yet": (
+        ((ADDED, pod()), (MODIFIED, pod(ends=(1, 0)))),
+        Master(seen=True, end="Failed"),
+    ),
+    "one of its containers still runs": (((ADDED, pod(ends=(0,))),), Master(seen=True)),
+    "its containers start again": (
+        ((ADDED, pod(ends=(1, 0), policy="OnFailure")),),
+        Master(seen=True),
+    ),
     "it is deleted": (((ADDED, pod()), (DELETED, pod())), Master(seen=True, end="Deleted")),
     "it had ended before it was deleted": (
         ((ADDED, pod("Succeeded")), (DELETED, pod("Succeeded"))),

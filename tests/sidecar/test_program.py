@@ -128,7 +128,8 @@ class ApiServer(BaseHTTPRequestHandler):
 
 def pod(phase, version):
     metadata = {"name": "x-master", "namespace": "default", "resourceVersion": version}
-    return {"metadata": metadata, "status": {"phase": phase}}
+    spec = {"containers": [{"name": "job"}], "restartPolicy": "Never"}
+    return {"metadata": metadata, "spec": spec, "status": {"phase": phase}}
 
 
 @contextmanager

@@ -7,10 +7,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mpijob.cluster.pod_facts import ENDED, phase
+from mpijob.cluster.pod_status import container_rows
 from mpijob.core.job import Manifest
+from mpijob.local.pod_phase import phase_of
 from mpijob.ports import Change, ChangeType
-
-_ENDED = ("Succeeded", "Failed")
 
 
 class Master(Struct, frozen=True):
@@ -38,8 +39,7 @@ def after(known: Master, change: Change, name: str) -> Master:
         return known
     if change.type is ChangeType.DELETED:
         return replace(known, seen=True, end=known.end or "Deleted")
-    phase = (pod.get("status") or {}).get("phase", "")
-    return Master(seen=True, end=phase if phase in _ENDED else known.end)
+    return Master(seen=True, end=_end_of(pod) or known.end)
 
 
 async def followed(changes: AsyncIterator[Change], name: str) -> AsyncIterator[Master]:
@@ -50,6 +50,19 @@ async def followed(changes: AsyncIterator[Change], name: str) -> AsyncIterator[M
         if now != known:
             known = now
             yield known
+
+
+def _end_of(pod: Manifest) -> str:
+    """Return the phase that a pod has ended in, "" while it goes on.
+
+    A kubelet tells of its containers' ends first. The phase that they make follows once it has
+    taken down what is left of the pod, and looked again: a second later.
+    """
+    if phase(pod) in ENDED:
+        return phase(pod)
+    rows = (container_rows(pod), container_rows(pod, "initContainers"))
+    due = phase_of(*rows, pod["spec"].get("restartPolicy", "Always"))
+    return due if due in ENDED else ""
 
 
 def _decoded(manifest: Manifest | bytes) -> Manifest:
