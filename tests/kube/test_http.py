@@ -5,8 +5,10 @@ import ssl
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+import uvloop
 
-from mpijob.kube.http import Broken, Http
+from mpijob.kube.http import Http
+from mpijob.kube.line import Broken
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 SILENCE = object()
@@ -75,19 +77,34 @@ async def listening(serve, trust=None):
         await asyncio.gather(*talks, return_exceptions=True)
 
 
-def play(scene, *scripts):
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request):
+    """Run a coroutine by a loop of the standard library, and by that of the operator."""
+
+    def run(whole):
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            return runner.run(whole)
+
+    return run
+
+
+@pytest.fixture
+def play(run):
     """Return what `scene(http)` returns, and the peer that it talked to."""
 
-    async def whole():
-        peer = Peer(*scripts)
-        async with listening(peer.serve) as port, asyncio.timeout(20):
-            http = Http(f"http://127.0.0.1:{port}", None, headers={"User-Agent": "test"})
-            try:
-                return await scene(http), peer
-            finally:
-                await http.close()
+    def play(scene, *scripts):
+        async def whole():
+            peer = Peer(*scripts)
+            async with listening(peer.serve) as port, asyncio.timeout(20):
+                http = Http(f"http://127.0.0.1:{port}", None, headers={"User-Agent": "test"})
+                try:
+                    return await scene(http), peer
+                finally:
+                    await http.close()
 
-    return asyncio.run(whole())
+        return run(whole())
+
+    return play
 
 
 async def ask(http, method="GET", path="/", body=None, query=None, headers=None, patience_s=10):
@@ -97,7 +114,7 @@ async def ask(http, method="GET", path="/", body=None, query=None, headers=None,
         return answer.status, await answer.read(patience_s)
 
 
-def test_a_request_says_what_it_is():
+def test_a_request_says_what_it_is(play):
     async def scene(http):
         query = {"labelSelector": "a in (b,c)", "limit": "5"}
         return await ask(http, "POST", "/a b/ä", b"{}", query, {"Authorization": "Bearer x"})
@@ -110,7 +127,7 @@ def test_a_request_says_what_it_is():
     assert peer.bodies == [b"{}"]
 
 
-def test_a_header_with_a_line_break_is_not_sent():
+def test_a_header_with_a_line_break_is_not_sent(play):
     with pytest.raises(Broken, match="line break"):
         play(lambda http: ask(http, headers={"Authorization": "x\r\nHost: other"}), [OK])
 
@@ -126,12 +143,12 @@ WHOLE = {
 
 
 @pytest.mark.parametrize(("pieces", "want"), WHOLE.values(), ids=WHOLE)
-def test_an_answer_is_read_to_its_end(pieces, want):
+def test_an_answer_is_read_to_its_end(play, pieces, want):
     (_, body), _ = play(ask, [pieces])
     assert body == (b"x" * 9_000_000 if want is None else want)
 
 
-def test_an_answer_that_ends_with_its_connection_is_whole():
+def test_an_answer_that_ends_with_its_connection_is_whole(play):
     assert play(ask, [b"HTTP/1.1 200 OK\r\n\r\nhello"])[0] == (200, b"hello")
 
 
@@ -145,12 +162,12 @@ CUT = {
 
 
 @pytest.mark.parametrize("script", CUT.values(), ids=CUT)
-def test_an_answer_that_is_cut_short_is_never_taken_for_whole(script):
+def test_an_answer_that_is_cut_short_is_never_taken_for_whole(play, script):
     with pytest.raises(Broken):
         play(ask, script)
 
 
-def test_no_coding_is_asked_for_and_none_is_taken_for_the_answer():
+def test_no_coding_is_asked_for_and_none_is_taken_for_the_answer(play):
     _, peer = play(ask, [OK])
     assert "Accept-Encoding: identity\r\n" in peer.heads[0]
     coded = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b"
@@ -158,7 +175,7 @@ def test_no_coding_is_asked_for_and_none_is_taken_for_the_answer():
         play(ask, [coded])
 
 
-def test_a_connection_is_kept():
+def test_a_connection_is_kept(play):
     async def scene(http):
         return [await ask(http) for _ in range(3)]
 
@@ -173,14 +190,14 @@ CLOSING = {
 
 
 @pytest.mark.parametrize("answer", CLOSING.values(), ids=CLOSING)
-def test_a_connection_whose_server_wants_no_more_is_not_kept(answer):
+def test_a_connection_whose_server_wants_no_more_is_not_kept(play, answer):
     async def scene(http):
         return [await ask(http), await ask(http)]
 
     assert play(scene, [answer], [OK])[0] == [(200, b"{}")] * 2
 
 
-def test_an_answer_that_is_left_unread_costs_the_connection():
+def test_an_answer_that_is_left_unread_costs_the_connection(play):
     async def scene(http):
         async with await http.ask("GET", "/", query={}, headers={}, patience_s=10):
             pass
@@ -189,14 +206,14 @@ def test_an_answer_that_is_left_unread_costs_the_connection():
     assert play(scene, [CHUNKED + chunk(b"a")], [OK])[0] == (200, b"{}")
 
 
-def test_what_may_be_asked_twice_survives_a_connection_that_was_closed_while_it_rested():
+def test_what_may_be_asked_twice_survives_a_connection_that_was_closed_while_it_rested(play):
     async def scene(http):
         return [await ask(http), await ask(http)]
 
     assert play(scene, [OK, None], [OK])[0] == [(200, b"{}")] * 2
 
 
-def test_what_may_have_taken_effect_is_not_asked_twice():
+def test_what_may_have_taken_effect_is_not_asked_twice(play):
     async def scene(http):
         await ask(http)
         await ask(http, "POST", body=b"{}")
@@ -205,7 +222,7 @@ def test_what_may_have_taken_effect_is_not_asked_twice():
         play(scene, [OK, None], [OK])
 
 
-def test_an_answer_that_goes_on_is_given_as_it_comes():
+def test_an_answer_that_goes_on_is_given_as_it_comes(play):
     async def scene(http):
         async with await http.ask("GET", "/", query={}, headers={}, patience_s=10) as answer:
             return b"".join([piece async for piece in answer.pieces(10)])
@@ -213,7 +230,30 @@ def test_an_answer_that_goes_on_is_given_as_it_comes():
     assert play(scene, [[CHUNKED, chunk(b"a\n"), chunk(b"b\n"), chunk(b"")]])[0] == b"a\nb\n"
 
 
-def test_an_answer_that_falls_silent_breaks():
+LINES = [b"%d %s\n" % (i, b"x" * (i * 37 % 3000)) for i in range(200)]
+
+
+@pytest.mark.parametrize("is_secret", [False, True], ids=["plain", "by TLS"])
+def test_of_an_answer_that_comes_piece_by_piece_nothing_is_lost(run, trusts, is_secret):
+    shown, trust = trusts if is_secret else (None, None)
+    answer = CHUNKED + b"".join(map(chunk, LINES)) + chunk(b"")
+    # Neither lines nor chunks end where what is sent together does.
+    pieces = [answer[i : i + 1777] for i in range(0, len(answer), 1777)]
+
+    async def scene():
+        async with listening(Peer([pieces]).serve, shown) as port, asyncio.timeout(20):
+            url = f"http{'s' if is_secret else ''}://127.0.0.1:{port}"
+            http = Http(url, trust, server_name="cluster", headers={})
+            try:
+                async with await http.ask("GET", "/", query={}, headers={}, patience_s=10) as told:
+                    return b"".join([piece async for piece in told.pieces(10)])
+            finally:
+                await http.close()
+
+    assert run(scene()).splitlines(keepends=True) == LINES
+
+
+def test_an_answer_that_falls_silent_breaks(play):
     async def scene(http):
         async with await http.ask("GET", "/", query={}, headers={}, patience_s=10) as answer:
             return [piece async for piece in answer.pieces(0.01)]
@@ -229,12 +269,12 @@ LATE = {
 
 
 @pytest.mark.parametrize(("pieces", "said"), LATE.values(), ids=LATE)
-def test_an_answer_is_not_waited_for_for_ever(pieces, said):
+def test_an_answer_is_not_waited_for_for_ever(play, pieces, said):
     with pytest.raises(Broken, match=said):
         play(lambda http: ask(http, patience_s=0.5), [pieces])
 
 
-def test_a_shorter_patience_counts_on_a_connection_that_was_waited_for_with_more():
+def test_a_shorter_patience_counts_on_a_connection_that_was_waited_for_with_more(play):
     async def scene(http):
         await ask(http, patience_s=15)
         return await ask(http, patience_s=0.5)
@@ -243,7 +283,7 @@ def test_a_shorter_patience_counts_on_a_connection_that_was_waited_for_with_more
         play(scene, [OK, SILENCE])
 
 
-def test_a_longer_patience_counts_on_a_connection_that_was_waited_for_with_less():
+def test_a_longer_patience_counts_on_a_connection_that_was_waited_for_with_less(play):
     async def scene(http):
         await ask(http, patience_s=0.05)
         async with await http.ask("GET", "/", query={}, headers={}, patience_s=10) as answer:
@@ -256,7 +296,7 @@ def test_a_longer_patience_counts_on_a_connection_that_was_waited_for_with_less(
     assert play(scene, [OK, [late, SILENCE]])[0] == 0
 
 
-def test_whoever_gives_up_waiting_costs_the_connection_alone():
+def test_whoever_gives_up_waiting_costs_the_connection_alone(play):
     async def scene(http):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
@@ -266,7 +306,7 @@ def test_whoever_gives_up_waiting_costs_the_connection_alone():
     assert play(scene, [SILENCE], [OK])[0] == (200, b"{}")
 
 
-def test_a_proxy_is_told_the_whole_address():
+def test_a_proxy_is_told_the_whole_address(run):
     async def scene():
         peer = Peer([OK])
         async with listening(peer.serve) as port, asyncio.timeout(20):
@@ -281,7 +321,7 @@ def test_a_proxy_is_told_the_whole_address():
             finally:
                 await http.close()
 
-    answer, head = asyncio.run(scene())
+    answer, head = run(scene())
     assert answer == (200, b"{}")
     assert head.startswith("GET http://cluster:6443/base/api HTTP/1.1\r\n")
     assert "Proxy-Authorization: Basic bWU6bXkgd29yZA==" in head
@@ -296,57 +336,60 @@ def trusts(tmp_path, authority):
     return shown, ssl.create_default_context(cafile=authority.certificate)
 
 
-def through_a_proxy(shown, trust, answer):
+@pytest.fixture
+def through_a_proxy(run):
     """Ask a server by TLS through a proxy that answers CONNECT so; return that and its head."""
 
-    async def scene():
-        peer, heads = Peer([OK]), []
+    def through_a_proxy(shown, trust, answer):
+        return run(_through_a_proxy(shown, trust, answer))
 
-        async def hand_on(reader, writer):
-            heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
-            writer.write(answer)
-            if b" 200 " not in answer:
-                writer.close()
-                return
-            there, here = await asyncio.open_connection("127.0.0.1", port)
-
-            async def pump(source, sink):
-                while piece := await source.read(65536):
-                    sink.write(piece)
-                sink.close()
-
-            try:
-                await asyncio.gather(pump(reader, here), pump(there, writer))
-            finally:
-                here.transport.abort()
-                with suppress(OSError):
-                    await here.wait_closed()
-
-        async with listening(peer.serve, shown) as port, listening(hand_on) as proxy:
-            http = Http(
-                "https://cluster:6443", trust, proxy=f"http://127.0.0.1:{proxy}", headers={}
-            )
-            try:
-                async with asyncio.timeout(20):
-                    return await ask(http), heads[0].split("\r\n")[0], peer.heads[0]
-            finally:
-                await http.close()
-
-    return asyncio.run(scene())
+    return through_a_proxy
 
 
-def test_a_secret_talk_goes_through_a_proxy_that_cannot_read_it(trusts):
+async def _through_a_proxy(shown, trust, answer):
+    peer, heads = Peer([OK]), []
+
+    async def hand_on(reader, writer):
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(answer)
+        if b" 200 " not in answer:
+            writer.close()
+            return
+        there, here = await asyncio.open_connection("127.0.0.1", port)
+
+        async def pump(source, sink):
+            while piece := await source.read(65536):
+                sink.write(piece)
+            sink.close()
+
+        try:
+            await asyncio.gather(pump(reader, here), pump(there, writer))
+        finally:
+            here.transport.abort()
+            with suppress(OSError):
+                await here.wait_closed()
+
+    async with listening(peer.serve, shown) as port, listening(hand_on) as proxy:
+        http = Http("https://cluster:6443", trust, proxy=f"http://127.0.0.1:{proxy}", headers={})
+        try:
+            async with asyncio.timeout(20):
+                return await ask(http), heads[0].split("\r\n")[0], peer.heads[0]
+        finally:
+            await http.close()
+
+
+def test_a_secret_talk_goes_through_a_proxy_that_cannot_read_it(through_a_proxy, trusts):
     answer, asked, head = through_a_proxy(*trusts, b"HTTP/1.1 200 Connection established\r\n\r\n")
     assert (answer, asked) == ((200, b"{}"), "CONNECT cluster:6443 HTTP/1.1")
     assert head.startswith("GET / HTTP/1.1\r\nHost: cluster:6443\r\n")
 
 
-def test_a_proxy_that_will_not_is_told_of(trusts):
+def test_a_proxy_that_will_not_is_told_of(through_a_proxy, trusts):
     with pytest.raises(Broken, match=r"the proxy 127\.0\.0\.1:[0-9]+ answers HTTP 407"):
         through_a_proxy(*trusts, b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
 
 
-def test_a_server_that_is_not_trusted_is_told_from_one_that_breaks(trusts):
+def test_a_server_that_is_not_trusted_is_told_from_one_that_breaks(run, trusts):
     shown, _ = trusts
 
     async def scene():
@@ -358,5 +401,5 @@ def test_a_server_that_is_not_trusted_is_told_from_one_that_breaks(trusts):
                 await http.close()
 
     with pytest.raises(Broken, match="certificate verify failed") as caught:
-        asyncio.run(scene())
+        run(scene())
     assert caught.value.is_trust

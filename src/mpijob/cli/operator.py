@@ -201,9 +201,19 @@ def command(**flags: object) -> None:
             logging.getLogger(__name__).warning(
                 "--%s has no effect: events are never slowed down here, only failures are", told
             )
-    ended_well = asyncio.run(_run(flags))
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        ended_well = runner.run(_run(flags))
     if not ended_well:
         sys.exit(exits.FAILED)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Return uvloop's, where there is one: an operator is its requests and watches."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 async def _run(flags: dict[str, object]) -> bool:

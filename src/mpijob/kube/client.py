@@ -14,7 +14,8 @@ from msgspec import Struct
 from mpijob import __version__
 from mpijob.kube.config import Connection
 from mpijob.kube.credentials import CredentialsError
-from mpijob.kube.http import Answer, Broken, Http
+from mpijob.kube.http import Answer, Http
+from mpijob.kube.line import Broken
 from mpijob.ports import (
     Conflict,
     Forbidden,

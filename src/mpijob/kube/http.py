@@ -1,8 +1,8 @@
 """HTTP/1.1 to one server, by connections that are kept: requests, and answers that go on.
 
 An operator lives on requests and watches, and most of the time of a general client goes into what
-an API server never needs: cookies, redirects, charsets, pools for many hosts. httptools reads the
-protocol, asyncio the sockets and TLS; this says when to connect, wait and give up (decision 0013).
+an API server never needs: cookies, redirects, charsets, pools for many hosts. This says when to
+connect, wait and give up (decision 0013).
 
 Guarantees: a request whose answer does not come whole raises `Broken`; a connection on which
 anything went wrong is not used again; one that its server had closed while it rested is no failure
@@ -10,47 +10,25 @@ of a request that may be sent twice.
 """
 
 import asyncio
-import socket
 import ssl
 from base64 import b64encode
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from httptools import HttpParserError, HttpResponseParser
+from mpijob.kube.line import READ_BYTES, Broken, Line, connect
 
 CONNECT_S = 10.0
 #: A connection that rested for longer is not trusted to be whole still.
 _KEPT_S = 75.0
-#: How much of one read is taken in at once, and how much of an answer may lie unread.
-_READ_BYTES = 65_536
-_UNREAD_BYTES = 4 * 2**20
-#: Of two addresses of a server, the second is tried too where the first is silent for so long.
-_SECOND_ADDRESS_S = 0.25
 
-#: After so long a silence a peer is asked for a sign of life, so often, so many times (s, s, 1);
-#: and how long it may leave unacknowledged what was sent (ms). A peer that vanished says nothing,
-#: and who only reads would wait for ever.
-_KEEPALIVE = (
-    (socket.TCP_KEEPIDLE, 15),
-    (socket.TCP_KEEPINTVL, 5),
-    (socket.TCP_KEEPCNT, 3),
-    (socket.TCP_USER_TIMEOUT, 30_000),
-)
 _PORTS = {"http": 80, "https": 443}
 #: Who asks for no coding may be answered in any.
 _PLAIN = {"Accept-Encoding": "identity"}
-_NEVER = float("inf")
+#: For so long what comes in quick succession is left to gather.
+_GATHER_S = 0.15
+_LONG_AGO = float("-inf")
 _SAFE = "/:@!$&'()*+,;=~"
-
-
-class Broken(Exception):
-    """No whole answer came; `is_trust` where one of the two does not trust the other."""
-
-    def __init__(self, said: str, *, is_trust: bool = False) -> None:
-        super().__init__(said)
-        self.is_trust = is_trust
 
 
 class Answer:
@@ -60,7 +38,7 @@ class Answer:
     `is_last`.
     """
 
-    def __init__(self, line: "_Line", kept: list["_Line"]) -> None:
+    def __init__(self, line: Line, kept: list[Line]) -> None:
         self._line = line
         self._kept = kept
         self.is_last = False
@@ -96,15 +74,27 @@ class Answer:
         return b"".join(pieces)
 
     async def pieces(self, idle_s: float) -> AsyncIterator[bytes]:
-        """Yield the body as it comes. Raises Broken, also after a silence of `idle_s`."""
+        """Yield the body as it comes. Raises Broken, also after a silence of `idle_s`.
+
+        What comes piece by piece in quick succession is gathered for a moment: a hundred reads cost
+        a hundred times as much as one. Who comes after a pause is read at once.
+        """
         clock = asyncio.get_running_loop().time
+        read_at = _LONG_AGO
         while True:
+            size = 0
             while pieces := self._line.taken():
                 for piece in pieces:
+                    size += len(piece)
                     yield piece
             if self._line.is_whole:
                 return
-            if not await self._line.news(clock() + idle_s):
+            follows_soon, read_at = clock() - read_at < _GATHER_S, clock()
+            if follows_soon and 0 < size < READ_BYTES:
+                with self._line.reading_paused():
+                    await asyncio.sleep(_GATHER_S)
+                read_at = clock()
+            elif not await self._line.news(clock() + idle_s):
                 raise Broken(f"nothing came for {idle_s:.0f} s")
 
     def close(self) -> None:
@@ -146,8 +136,8 @@ class Http:
         self._headers = {"Host": place.netloc.rpartition("@")[2], **_PLAIN, **headers}
         if is_told:
             self._headers |= self._proxy_headers()
-        self._kept: list[_Line] = []
-        self._open: set[_Line] = set()
+        self._kept: list[Line] = []
+        self._open: set[Line] = set()
 
     async def close(self) -> None:
         """Close the connections. What is still under way breaks."""
@@ -183,7 +173,7 @@ class Http:
             raise Broken(f"the answer is coded as {coding}, and no coding was asked for")
         return answer
 
-    async def _asked(self, request: bytes, until: float, *, may_repeat: bool) -> "_Line | None":
+    async def _asked(self, request: bytes, until: float, *, may_repeat: bool) -> Line | None:
         """Send a request and return its connection once the answer's head is there, None if late.
 
         `until` is a time of the loop. Raises Broken.
@@ -210,7 +200,7 @@ class Http:
                 raise
             return line
 
-    def _rested(self) -> "_Line | None":
+    def _rested(self) -> Line | None:
         """Return the connection that was used last and is whole, or None."""
         now = asyncio.get_running_loop().time()
         while self._kept:
@@ -220,13 +210,13 @@ class Http:
             line.abort()
         return None
 
-    async def _connected(self, until: float) -> "_Line | None":
+    async def _connected(self, until: float) -> Line | None:
         """Return a new connection, or None where there was none by `until`. Raises Broken."""
         patience_s = min(CONNECT_S, until - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(patience_s):
                 if self._proxy is None:
-                    line = await _connect(
+                    line = await connect(
                         self._host, self._port, self._trust, server_name=self._server_name
                     )
                 else:
@@ -243,14 +233,14 @@ class Http:
         self._open = {line, *(other for other in self._open if not other.closed.is_set())}
         return line
 
-    async def _through_proxy(self) -> "_Line":
+    async def _through_proxy(self) -> Line:
         """Return a connection that a proxy hands on. Raises Broken, OSError."""
         proxy = self._proxy
         if proxy is None or proxy.hostname is None:
             raise Broken(f"{proxy.geturl() if proxy else 'a proxy'}: this names no host")
         trust = ssl.create_default_context() if proxy.scheme == "https" else None
         port = proxy.port or _PORTS.get(proxy.scheme, 80)
-        line = await _connect(proxy.hostname, port, trust, server_name=proxy.hostname)
+        line = await connect(proxy.hostname, port, trust, server_name=proxy.hostname)
         if self._trust is None:
             return line
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -273,211 +263,6 @@ class Http:
             return {}
         shown = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
         return {"Proxy-Authorization": f"Basic {b64encode(shown.encode()).decode()}"}
-
-
-class _Line(asyncio.BufferedProtocol):
-    """One connection: sends requests, reads the answer to each."""
-
-    def __init__(self) -> None:
-        self._room = memoryview(bytearray(_READ_BYTES))
-        self._loop = asyncio.get_running_loop()
-        self._alarm: asyncio.TimerHandle | None = None
-        self._until = _NEVER
-        self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[bool] | None = None
-        self._pieces: deque[bytes] = deque()
-        self._unread = 0
-        self._end: Broken | None = None
-        self._is_coming = False
-        self._parser = HttpResponseParser(self)
-        self.closed = asyncio.Event()
-        self.rests_since = 0.0
-        self._anew()
-
-    def _anew(self) -> None:
-        """Be ready for the next answer."""
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.status = 0
-        self.is_whole = False
-        self.has_heard = False
-        self._stays = False
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the connection has ended, or is told to."""
-        return self._end is not None
-
-    @property
-    def may_be_kept(self) -> bool:
-        """Whether the answer has been read to its end, and another may follow."""
-        return self._stays and self.is_whole and not self._pieces and not self.is_lost
-
-    def send(self, request: bytes) -> None:
-        """Send a request; the last answer has been read."""
-        if self._transport is None or self._transport.is_closing():
-            raise self._end or Broken("the connection was closed")
-        self._anew()
-        self._is_coming = True
-        self._transport.write(request)
-
-    async def news(self, until: float = _NEVER) -> bool:
-        """Return once more of the answer has come, or False where none had by `until`.
-
-        `until` is a time of the loop. Raises Broken where no more will come.
-        """
-        came = True
-        if self._end is None:
-            self._waiter = waiter = self._loop.create_future()
-            self._wake_by(until)
-            try:
-                came = await waiter
-            finally:
-                self._waiter = None
-        if self.is_lost and not self.is_whole:
-            raise self._end or Broken("the connection was closed")
-        return came
-
-    def _wake_by(self, until: float) -> None:
-        """See to it that who waits is woken at `until`.
-
-        An alarm that is set stays, and is put off when it rings too soon: nearly all answers come
-        long before theirs, and so a connection has one alarm for hundreds of them.
-        """
-        self._until = until
-        if self._alarm is not None:
-            if self._alarm.when() <= until:
-                return
-            self._alarm.cancel()
-        self._alarm = self._loop.call_at(until, self._ring) if until < _NEVER else None
-
-    def _ring(self) -> None:
-        self._alarm = None
-        if self._waiter is not None and self._until < _NEVER:
-            if self._loop.time() >= self._until:
-                _wake(self._waiter, False)
-            else:
-                self._wake_by(self._until)
-
-    def taken(self) -> list[bytes]:
-        """Take what has come of the body."""
-        pieces = list(self._pieces)
-        self._pieces.clear()
-        if self._unread > _UNREAD_BYTES and self._transport is not None:
-            self._transport.resume_reading()
-        self._unread = 0
-        return pieces
-
-    def abort(self) -> None:
-        """Close the connection at once."""
-        self._broke(Broken("the connection was closed"))
-        if self._transport is not None:
-            self._transport.abort()
-
-    async def secured(self, trust: ssl.SSLContext, server_name: str) -> "_Line":
-        """Return a connection by TLS within this one, which is not used any more itself."""
-        if self._transport is None:
-            raise Broken("the connection was closed")
-        inner = _Line()
-        made = await asyncio.get_running_loop().start_tls(
-            self._transport, inner, trust, server_hostname=server_name
-        )
-        if made is None:
-            raise Broken("the connection was closed")
-        inner.connection_made(made)
-        return inner
-
-    # What asyncio calls.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # A stream's, by how it was made.
-
-    def get_buffer(self, _sizehint: int) -> memoryview:
-        return self._room
-
-    def buffer_updated(self, count: int) -> None:
-        self.has_heard = True
-        if not self._is_coming:
-            self.abort()  # Nothing was asked.
-            return
-        try:
-            self._parser.feed_data(self._room[:count])
-        except HttpParserError as odd:
-            self._broke(Broken(f"this is no answer of an HTTP server: {odd}"))
-            self.abort()
-        if self._unread > _UNREAD_BYTES and self._transport is not None:
-            self._transport.pause_reading()
-        _wake(self._waiter, True)
-
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self._is_coming and error is None and self._ends_with_connection():
-            self.is_whole = True
-        is_trust = isinstance(error, ssl.SSLError)
-        self._broke(Broken(str(error or "the server closed the connection"), is_trust=is_trust))
-        self._transport = None
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self.closed.set()
-        _wake(self._waiter, True)
-
-    def _ends_with_connection(self) -> bool:
-        """Say whether nothing but its end tells how long the answer is."""
-        names = {name.lower() for name, _ in self.headers}
-        return bool(self.status) and not names & {b"content-length", b"transfer-encoding"}
-
-    def _broke(self, why: Broken) -> None:
-        self._end = self._end or why
-
-    # What httptools calls.
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if self.is_whole:
-            raise ValueError("a second answer to one request")
-        if status >= 200:
-            self.status = status
-            self._stays = self._parser.should_keep_alive()
-
-    def on_body(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._unread += len(piece)
-
-    def on_message_complete(self) -> None:
-        if self.status:
-            self.is_whole = True
-            self._is_coming = False
-        else:
-            self.headers.clear()  # It was a word in between (100); the answer follows.
-
-
-async def _connect(
-    host: str, port: int, trust: ssl.SSLContext | None, *, server_name: str
-) -> _Line:
-    """Return a connection to a host. Raises OSError."""
-    transport, line = await asyncio.get_running_loop().create_connection(
-        _Line,
-        host,
-        port,
-        ssl=trust,
-        server_hostname=server_name if trust else None,
-        happy_eyeballs_delay=_SECOND_ADDRESS_S,
-    )
-    plug = transport.get_extra_info("socket")
-    plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in _KEEPALIVE:
-        plug.setsockopt(socket.IPPROTO_TCP, option, value)
-    return line
-
-
-def _wake(waiter: "asyncio.Future[bool] | None", came: bool) -> None:  # noqa: FBT001
-    """Tell who waits, if anybody still does, whether what they wait for came."""
-    if waiter is not None and not waiter.done():
-        waiter.set_result(came)
 
 
 def _head(first: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
