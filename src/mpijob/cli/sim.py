@@ -9,8 +9,9 @@ import click
 from mpijob.cli import exits
 from mpijob.cli.trouble import Trouble
 
-#: How many histories a process plays before it tells how they went.
-_BATCH = 25
+#: How many histories a process plays before it tells how they went: few, so that all processes
+#: are at work until the end.
+_BATCH = 5
 
 
 @click.command("sim")

@@ -1,6 +1,5 @@
 """The shell's whole job: perform a plan, stage by stage, and stop at the first that fails."""
 
-import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -78,6 +77,8 @@ async def perform(plan: Plan, job: Identity, hands: Hands, now: datetime) -> Non
 
 async def _perform_stage(stage: Sequence[Step], job: Identity, hands: Hands, now: datetime) -> None:
     """Perform the steps of one stage at once; all are tried, then the first failure is raised."""
+    import asyncio  # `mpijob sim` performs step by step, and starts sooner without.
+
     gate = asyncio.Semaphore(hands.width)
 
     async def one(step: Step) -> None:
