@@ -54,7 +54,7 @@ SUMS = {
 
 @pytest.mark.parametrize(("texts", "total"), SUMS.values(), ids=SUMS)
 def test_quantities_add_up(texts, total):
-    assert str(sum(map(quantity.parse, texts), quantity.ZERO)) == total
+    assert str(sum(map(quantity.parse, texts), quantity.parse(0))) == total
 
 
 def test_a_quantity_is_multiplied():

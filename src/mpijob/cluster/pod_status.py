@@ -165,14 +165,16 @@ def _conditions(pod: Manifest, report: Report, now: datetime) -> list[Manifest]:
         "ContainersReady": ready,
     }
     before = {row["type"]: row for row in pod.get("status", {}).get("conditions") or ()}
-    rows = [_condition(type_, told, before.get(type_), now) for type_, told in of_kubelet.items()]
+    at = stamp(now)
+    rows = [_condition(type_, told, before.get(type_), at) for type_, told in of_kubelet.items()]
     return [*rows, *(row for type_, row in before.items() if type_ not in of_kubelet)]
 
 
-def _condition(type_: str, told: Told, was: Manifest | None, now: datetime) -> Manifest:
+def _condition(type_: str, told: Told, was: Manifest | None, at: str) -> Manifest:
     true, reason, message = told
     status = "True" if true else "False"
-    at = stamp(now) if was is None or was["status"] != status else was["lastTransitionTime"]
+    if was is not None and was["status"] == status:
+        at = was["lastTransitionTime"]
     row = {"type": type_, "status": status, "lastProbeTime": None, "lastTransitionTime": at}
     if reason:
         row["reason"] = reason

@@ -86,10 +86,13 @@ class Store:
 
     def list(self, kind: Kind, namespace: str = "") -> tuple[Manifest, ...]:
         """Return the objects of a kind by namespace and name; "" for every namespace."""
+        rows = self._objects[kind]
+        if not rows:
+            return ()
         found = self._lists.get((kind, namespace))
         if found is None:
-            rows = sorted(self._objects[kind].items())
-            found = tuple(row for key, row in rows if not namespace or key[0] == namespace)
+            keys = [key for key in rows if key[0] == namespace] if namespace else rows
+            found = tuple([rows[key] for key in sorted(keys)])
             self._lists[kind, namespace] = found
         return found
 

@@ -1,6 +1,6 @@
 """What is seen of one job: a snapshot, perhaps stale, with the least that the decision needs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -174,8 +174,8 @@ class Observed(Struct, frozen=True):
     role_binding: RoleBindingView | None = None
     priorities: Mapping[str, int] = field(default_factory=dict)
 
-    def named(self) -> Iterator[tuple[Kind, Child]]:
-        """Yield the children of which a job has one by that name, with their kinds: all but pods.
+    def named(self) -> list[tuple[Kind, Child]]:
+        """Return the children of which a job has one by that name, with their kinds: all but pods.
 
         A launcher that is a pod is among them.
         """
@@ -190,4 +190,4 @@ class Observed(Struct, frozen=True):
             (Kind.ROLE, self.role),
             (Kind.ROLE_BINDING, self.role_binding),
         )
-        return ((kind, child) for kind, child in found if child is not None)
+        return [(kind, child) for kind, child in found if child is not None]

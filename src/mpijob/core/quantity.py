@@ -48,20 +48,7 @@ class Quantity(Struct, frozen=True):
 
     def __str__(self) -> str:
         """Return the canonical text: no fraction, and the largest suffix that allows it."""
-        if self.notation is Notation.BINARY and abs(self.amount) >= 1024:
-            whole = _whole(self.amount, 1)
-            if whole == self.amount:
-                power = _largest(whole, 1024, top=6)
-                return f"{whole // 1024**power}{_BINARY_SUFFIX[power]}"
-        nano = _whole(self.amount, _NANO)
-        power = _largest(nano, 1000, top=9) if nano else 3
-        number = nano // 1000**power
-        if self.notation is Notation.EXPONENT:
-            return f"{number}e{3 * (power - 3)}" if power != 3 else str(number)
-        return f"{number}{_DECIMAL_SUFFIX[power - 3]}"
-
-
-ZERO = Quantity(Fraction(0))
+        return _text(self.amount.numerator, self.amount.denominator, self.notation)
 
 
 @lru_cache(maxsize=1024, typed=True)
@@ -87,6 +74,23 @@ def parse(text: str | float) -> Quantity:
     if suffix in _DECIMAL:
         return Quantity(_to_nano(number * Fraction(1000) ** _DECIMAL[suffix]))
     return Quantity(_to_nano(number * Fraction(10) ** int(suffix[1:])), Notation.EXPONENT)
+
+
+@lru_cache(maxsize=1024)
+def _text(numerator: int, denominator: int, notation: Notation) -> str:
+    """Return the canonical text of a quantity. A gang's are written at every look."""
+    amount = Fraction(numerator, denominator)
+    if notation is Notation.BINARY and abs(amount) >= 1024:
+        whole = _whole(amount, 1)
+        if whole == amount:
+            power = _largest(whole, 1024, top=6)
+            return f"{whole // 1024**power}{_BINARY_SUFFIX[power]}"
+    nano = _whole(amount, _NANO)
+    power = _largest(nano, 1000, top=9) if nano else 3
+    number = nano // 1000**power
+    if notation is Notation.EXPONENT:
+        return f"{number}e{3 * (power - 3)}" if power != 3 else str(number)
+    return f"{number}{_DECIMAL_SUFFIX[power - 3]}"
 
 
 def _to_nano(amount: Fraction) -> Fraction:

@@ -71,7 +71,7 @@ def reconcile(observed: Observed, now: datetime, config: Config) -> Plan:
     moments = () if isinstance(job, Rejected) else _moments(job, observed, status, now)
     return Plan(
         _told(job, status, acts) if news_at == now else _confirmed(job, acts),
-        wake_at=min((at for at in (news_at, *moments) if at and at > now), default=None),
+        wake_at=min([at for at in (news_at, *moments) if at and at > now], default=None),
         phase=phase,
     )
 

@@ -127,11 +127,11 @@ def play(written: Script, practice: Practice | None = None, told: Tell | None = 
     for index, turn in enumerate(written.turns):
         if turn.pause_s:
             world.wait(turn.pause_s)
-        world.dice.seed(turn.dice)
+        world.sow(turn.dice)
         if told is not None:
             told("", f"turn {index} of {turn.move}, at {world.now:%H:%M:%S}")
         move(world, turn.move)
-    world.dice.seed(written.calm_dice)
+    world.sow(written.calm_dice)
     prepare_calm(world)
     was_over = rest.is_over(world)
     calm(world)

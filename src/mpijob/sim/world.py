@@ -69,7 +69,8 @@ class World:
         self.config = setting.config
         self.ends_well = setting.ends_well
         self.crash_at = setting.crash_at
-        self.dice = dice
+        self._dice = dice
+        self._seed: int | None = None
         self.practice = practice or Practice()
         self.told = told
         self.now = EPOCH
@@ -93,6 +94,18 @@ class World:
         """Return a uid that no object had before."""
         self._serial += 1
         return f"u{self._serial}"
+
+    @property
+    def dice(self) -> Random:
+        """What is drawn from, where it was sown."""
+        if self._seed is not None:
+            self._dice.seed(self._seed)
+            self._seed = None
+        return self._dice
+
+    def sow(self, seed: int) -> None:
+        """Have all that is drawn from here on follow from `seed`. Many moves draw nothing."""
+        self._seed = seed
 
     def strikes(self, odds: float) -> bool:
         """Say whether what has these odds happens now."""

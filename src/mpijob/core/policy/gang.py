@@ -119,9 +119,11 @@ def min_resources(job: MPIJob, priorities: Mapping[str, int]) -> Manifest:
     for replica, count in _in_order(job, priorities):
         taken = min(left, count)
         left -= taken
+        if not taken:
+            continue
         for name, amount in pod_requests(replica.template).items():
-            if taken:
-                total[name] = total.get(name, quantity.ZERO) + amount * taken
+            needed = amount * taken if taken > 1 else amount
+            total[name] = total[name] + needed if name in total else needed
     return {name: str(amount) for name, amount in total.items()}
 
 
