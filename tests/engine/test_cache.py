@@ -157,6 +157,22 @@ def test_what_is_deleted_is_gone():
     assert cache.observed(PI).workers == ()
 
 
+@pytest.mark.parametrize(
+    ("has_ended", "told_to_go", "is_news"),
+    [(True, True, False), (True, False, True), (False, True, True)],
+)
+def test_a_worker_that_was_told_to_go_is_no_news_where_its_job_has_ended(
+    has_ended, told_to_go, is_news
+):
+    row = {"type": "Succeeded", "status": "True", "reason": "MPIJobSucceeded", "message": ""}
+    job = {**mpi_job(), "status": {"conditions": [row] if has_ended else []}}
+    cache, _ = fill(job, pod("pi-worker-0"))
+    if told_to_go:
+        cache.learn_deleted(Ref(Kind.POD, "default", "pi-worker-0"), "pi-worker-0-uid")
+    concerned = cache.apply(Kind.POD, Change(ChangeType.DELETED, pod("pi-worker-0")))
+    assert (concerned == PI) == is_news
+
+
 def test_a_pod_that_we_deleted_is_on_its_way_out_until_the_watch_says_more():
     cache, _ = fill(mpi_job(), pod("pi-worker-0"))
     cache.learn_deleted(Ref(Kind.POD, "default", "pi-worker-0"), "pi-worker-0-uid")

@@ -100,6 +100,29 @@ def test_a_stream_that_is_written_in_another_way_says_the_same(asked):
     assert told[1:] == [("ADDED", "a", "6")]
 
 
+FIELDS = [{"manager": "kubelet", "fieldsV1": {"f:status": {}}}]
+TEMPLATE = {"spec": {"template": {"metadata": {"name": "other", "managedFields": FIELDS}}}}
+WRITTEN = {
+    "with what fields are managed by whom": pod("a", "6", managedFields=FIELDS),
+    "with words of that in a string": pod("a", "6", note=',"managedFields":[', more="7"),
+    "with metadata of that kind elsewhere": {**pod("a", "6"), **TEMPLATE},
+    "with that before the version": {
+        "metadata": {"name": "a", "managedFields": FIELDS, **pod("a", "6")["metadata"]}
+    },
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_the_stream_goes_on_after_an_object_whichever_way_that_is_written(
+    asked, monkeypatch, written
+):
+    monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
+    _, server = asked(
+        changes(3), listed("5"), stream(("ADDED", written)), stream(("MODIFIED", pod("a", "7")))
+    )
+    assert server.asked[2][2]["resourceVersion"] == "6"
+
+
 def test_an_object_without_metadata_has_the_stream_taken_up_again(asked, monkeypatch):
     monkeypatch.setattr(watch, "_BACKOFF_S", (0.0, 0.0))
     told, _ = asked(

@@ -139,9 +139,13 @@ class Cache:
         if self._met:
             self._met.pop(Ref(kind, *seen.key), None)
         before = self._seen[kind].get(seen.key)
-        self._take(kind, seen, gone=change.type is ChangeType.DELETED)
-        is_news = change.type is ChangeType.DELETED or seen.tells_news(before)
-        return self._job_of(kind, seen) if is_news else None
+        is_gone = change.type is ChangeType.DELETED
+        self._take(kind, seen, gone=is_gone)
+        if not (is_gone or seen.tells_news(before)):
+            return None
+        concerned = self._job_of(kind, seen)
+        is_tidied = concerned is not None and is_gone and self._is_tidied(concerned, before)
+        return None if is_tidied else concerned
 
     def learn(self, kind: Kind, manifest: Manifest | bytes) -> None:
         """Take in what a write of our own was answered, so that the next look knows of it."""
@@ -284,6 +288,15 @@ class Cache:
         elif isinstance(old.view, int):
             kept = self._priorities.items()
             self._priorities = {name: value for name, value in kept if name != key.name}
+
+    def _is_tidied(self, key: Key, before: Seen | None) -> bool:
+        """Say whether what went was a pod that had been told to, of a job that has ended.
+
+        Nothing follows on that any more, and there are as many of them as there were workers.
+        """
+        job, view = self.jobs.get(key), before.view if before is not None else None
+        is_told = isinstance(view, PodView) and view.deleting
+        return is_told and job is not None and job.status.finished
 
     def _view(self, kind: Kind, shape: type[C], key: Key) -> C | None:
         seen = self._seen[kind].get(key)

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -190,19 +191,22 @@ class Watch:
             "resourceVersion": self._version,
             "timeoutSeconds": str(random.randint(*_STREAM_S)),
         }
-        unread = bytearray()
+        begun: list[bytes] = []
         async with self._client.stream(self._path, query, idle_s=_IDLE_S) as pieces:
             async for piece in pieces:
-                unread += piece
-                *lines, rest = unread.split(b"\n")
-                unread = rest
+                *lines, rest = piece.split(b"\n")
+                if lines and begun:
+                    lines[0] = b"".join((*begun, lines[0]))
+                    begun.clear()
+                if rest:
+                    begun.append(rest)
                 for line in lines:
-                    change = self._understood(bytes(line)) if line else None
+                    change = self._understood(line) if line else None
                     if change is not None:
                         yield change
 
     def _understood(self, line: bytes) -> Change | None:
-        event = _head_of(line)
+        event = _read_head(line)
         if event.type == "ERROR":
             status = msgspec.json.decode(_object_of(line, event.type), type=_Status)
             if status.code == 410:
@@ -232,6 +236,25 @@ class Watch:
 
 
 _head_of = msgspec.json.Decoder(_Head).decode
+#: Behind what is read of an object's metadata, and half of the object.
+_FIELDS = b',"managedFields":['
+
+
+def _read_head(line: bytes) -> _Head:
+    """Return the head of a line; where the server writes it as all do, without reading the rest.
+
+    Go writes fields in the order of its structs (meta/v1, ObjectMeta), managedFields last. No
+    string holds those quotes; where they stand elsewhere, what is before them is no whole head.
+    """
+    end = line.find(_FIELDS)
+    if end > 0:
+        with suppress(msgspec.DecodeError):
+            head = _head_of(line[:end] + b"}}}")
+            if head.object.metadata is not None and head.object.metadata.resource_version:
+                return head
+    return _head_of(line)
+
+
 _event_of = msgspec.json.Decoder(_Event).decode
 
 

@@ -12,6 +12,7 @@ from mpijob.core.status import ReplicaCount
 from mpijob.testing.worlds import (
     CONFIG,
     NOON,
+    ended,
     job,
     launcher,
     launcher_pod,
@@ -38,7 +39,22 @@ def told_of(*workers, **changes):
     return replace(world, job=replace(world.job, status=next_status(before, NOON)))
 
 
+def told_that_it_runs(pod):
+    """The world of a job that was told of as running, whose launcher's pod is `pod` now."""
+    workers = (worker(0), worker(1))
+    world = running(job(), workers=workers, launcher_pods=(launcher_pod(running_since=NOON),))
+    told = replace(world.job, status=next_status(world, NOON))
+    return replace(world, job=told, launcher_pods=(pod,))
+
+
+WELL = launcher_pod(PodPhase.SUCCEEDED, containers=ended(0))
+
+
 CASES = {
+    "a launcher's pod that ended well": (told_that_it_runs(WELL), 5, 10),
+    "one of which its Job says nothing": (told_that_it_runs(WELL), 10, 10),
+    "one that does not say when": (told_that_it_runs(launcher_pod(PodPhase.SUCCEEDED)), 5, 5),
+    "a launcher's pod that failed": (told_that_it_runs(launcher_pod(PodPhase.FAILED)), 5, 5),
     "a job that is new": (plumbed(job()), 5, 5),
     "nothing new": (told_of(worker(0, PodPhase.PENDING), WAITING), 5, None),
     "a worker that just started": (told_of(started(0, 4), WAITING), 5, 6),

@@ -2,7 +2,8 @@
 
 Every write of a status wakes all who watch jobs. Conditions, causes and ends are told as soon as
 they are seen. That one more pod runs is told once the first that was not told of has run for a
-moment: by then those that started with it run too, and often all do, which is news.
+moment: by then those that started with it run too, and often all do, which is news. And that the
+launcher's pod has ended well waits for what its Job makes of that, which is the end.
 """
 
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from mpijob.core.status import JobStatus, ReplicaCount
 #: How long a running pod may be untold, in s. Times are in whole seconds, so that two of them are
 #: a second at least.
 SETTLE_S = 2
+#: How long a Job may take to say that it has ended, after its pod has, in s.
+VERDICT_S = 10
 _NOBODY = ReplicaCount()
 
 
@@ -43,9 +46,19 @@ def write_at(observed: Observed, new: JobStatus, now: datetime) -> datetime | No
         return now if old.ready != new.ready or new.suspended else None
     gained = [b.active - a.active for a, b in zip(before, after, strict=True)]
     ended = [(a.succeeded, a.failed) for a in before] != [(b.succeeded, b.failed) for b in after]
-    if ended or min(gained) < 0:
+    if ended or gained[1] < 0:
         return now
+    if gained[0] < 0:
+        return _judged_by(observed, now)
     return _settled_at(observed, sum(gained), now)
+
+
+def _judged_by(observed: Observed, now: datetime) -> datetime:
+    """Return by when the Job is to say what it makes of its pods' end."""
+    ended = [pod for pod in observed.launcher_pods if pod.phase is PodPhase.SUCCEEDED]
+    ends = [c.ended_at for pod in ended for c in pod.containers if c.ended_at is not None]
+    last = max(ends, default=None)
+    return now if last is None or last > now else max(now, last + timedelta(seconds=VERDICT_S))
 
 
 def _settled_at(observed: Observed, untold: int, now: datetime) -> datetime:
