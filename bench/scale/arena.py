@@ -1,4 +1,4 @@
-"""A real control plane with fake nodes, and those who look after its jobs: one at a time."""
+"""A real control plane with nodes, and those who look after its jobs: one at a time."""
 
 import asyncio
 import os
@@ -6,8 +6,8 @@ import re
 import shlex
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -18,9 +18,11 @@ from typing import Self
 import msgspec
 
 from harness.api import Api
+from harness.cluster import Cluster
 from harness.control_plane import ControlPlane
 from harness.fake_nodes import fake_nodes
 from harness.processes import Process
+from harness.shape import Shape, started
 from measure import SETTINGS, UNTIL_DONE
 from mpijob.api.crd import SERVED, definition
 from mpijob.core.version import Version
@@ -46,11 +48,31 @@ class Contestant:
     elects: bool = True
 
 
+#: Brings up a cluster in a folder, and says by which kubeconfig who is measured knows it.
+BringUp = Callable[[Path], AbstractContextManager[tuple[Cluster, Path]]]
+
+
+@contextmanager
+def with_fake_nodes(folder: Path) -> Iterator[tuple[Cluster, Path]]:
+    """Bring up a control plane with fake nodes."""
+    plane = ControlPlane(folder, options=[ONE_FILE])
+    with plane, fake_nodes(plane, FAKE_NODE_COUNT):
+        yield plane.cluster, plane.kubeconfig(USER)
+
+
+@contextmanager
+def with_a_real_node(folder: Path) -> Iterator[tuple[Cluster, Path]]:
+    """Bring up a control plane with one real node. Raises Unavailable."""
+    with started(folder, Shape(node_count=1)) as cluster:
+        yield cluster, Path(cluster.kubeconfig)
+
+
 class Arena:
     """The cluster. Used as a context; nothing of it stays."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bring_up: BringUp) -> None:
         self.folder = folder
+        self._bring_up = bring_up
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
@@ -65,11 +87,9 @@ class Arena:
         self._running.close()
 
     def _start(self) -> None:
-        plane = ControlPlane(self.folder / "plane", options=[ONE_FILE])
-        self._running.enter_context(plane)
-        self._running.enter_context(fake_nodes(plane, FAKE_NODE_COUNT))
-        self.cluster = plane.cluster
-        self.kubeconfig = plane.kubeconfig(USER)
+        plane = self.folder / "plane"
+        plane.mkdir()
+        self.cluster, self.kubeconfig = self._running.enter_context(self._bring_up(plane))
         known = definition(tuple(Version) if SETTINGS.every_version else SERVED)
         self.api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", known)
         self.api.until_answers("/apis/kubeflow.org/v2beta1/mpijobs")
@@ -190,9 +210,10 @@ _MAY_ALL = {
 
 
 @contextmanager
-def arena() -> Iterator[Arena]:
+def arena(bring_up: BringUp = with_fake_nodes) -> Iterator[Arena]:
     """Bring up a cluster in a folder of its own, and leave nothing behind."""
-    with TemporaryDirectory(prefix="mpijob-bench-") as folder, Arena(Path(folder)) as made:
+    folder = TemporaryDirectory(prefix="mpijob-bench-")
+    with folder as path, Arena(Path(path), bring_up) as made:
         yield made
 
 

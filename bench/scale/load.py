@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import msgspec
@@ -93,6 +93,13 @@ async def until_all(
             if not lacking:
                 return perf_counter() - began_at
     raise AssertionError("a watch ends by raising")
+
+
+async def until_succeeded(server: Server, namespace: str, job: dict[str, Any]) -> float:
+    """Make a job, and return by the clock when that was, once the job has succeeded."""
+    made_at = time()
+    await until_all(server, namespace, [job], "Succeeded")
+    return made_at
 
 
 async def until_workers(server: Server, namespace: str, job: dict[str, Any]) -> float:
