@@ -46,8 +46,9 @@ def _rather_on(node, person):
 
 
 def _until_ranks_run(api, space, name):
-    """Return once both ranks have said where they run."""
-    found = api.until(_PODS.format(space), _runs, labelSelector=f"{_JOB}={name},{_ROLE}=launcher")
+    """Return once both ranks have said where they run; the nodes may have images to pull first."""
+    launcher = f"{_JOB}={name},{_ROLE}=launcher"
+    found = api.until(_PODS.format(space), _runs, limit_s=240, labelSelector=launcher)
     path = f"{_PODS.format(space)}/{found['metadata']['name']}/log"
     awaited = {f"{name}-worker-0", f"{name}-worker-1"}
     for line in api.lines(path, follow="true", container="mpi"):
