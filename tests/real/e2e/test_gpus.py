@@ -96,5 +96,4 @@ def handed_on(request, site, space, images, told, sees_told, gpus):
 
 @pytest.mark.timeout(300, func_only=True)
 def test_the_next_job_has_the_gpus_long_before_anything_would_be_killed(handed_on):
-    print(f"GPUs handed on after {handed_on:.0f} s")
     assert handed_on < GRACE_S / 3
