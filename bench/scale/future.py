@@ -4,7 +4,6 @@ They are those that the operator's own decision makes for the job, so that both 
 server. What is not known before a job is there stands in them as a word to be replaced.
 """
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
@@ -74,7 +73,7 @@ async def future(manifest: Manifest) -> Future:
 
 async def _drawn(content: SecretContent, job: MPIJob) -> Mapping[str, str]:
     drawn = await DrawnKeys().draw(content, Config().key_type, Key(job.namespace, job.name))
-    return {name: b64encode(text).decode() for name, text in drawn.items()}
+    return {name: text.decode() for name, text in drawn.items()}
 
 
 def _objects(job: MPIJob, keys: Mapping[SecretContent, Mapping[str, str]]) -> Iterator[Manifest]:
@@ -82,7 +81,8 @@ def _objects(job: MPIJob, keys: Mapping[SecretContent, Mapping[str, str]]) -> It
         if isinstance(step, Create):
             yield step.manifest
         elif isinstance(step, MintSecret):
-            yield {**step.manifest, "data": keys[step.content]}
+            # As text, in which the job's name is found: keys are of hosts.
+            yield {**step.manifest, "stringData": keys[step.content]}
 
 
 def _statuses(job: MPIJob) -> Iterator[JobStatus]:

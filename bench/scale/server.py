@@ -51,10 +51,11 @@ class Server:
         self._agent = agent
 
     async def __aenter__(self) -> Self:
+        shown = await self._connection.credentials.headers()
         self._session = aiohttp.ClientSession(
             self._connection.server,
             connector=aiohttp.TCPConnector(limit=AT_ONCE, ssl=self._connection.ssl or False),
-            headers={"User-Agent": self._agent, "Accept": JSON},
+            headers={"User-Agent": self._agent, "Accept": JSON, **shown},
             timeout=aiohttp.ClientTimeout(total=None, sock_read=600),
             read_bufsize=1 << 20,
         )
