@@ -7,7 +7,7 @@ node's: containers that start, sshd, ssh and mpirun. What ours adds is the decis
 
 import asyncio
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -77,23 +77,10 @@ def _first_rank(workers: int) -> tuple[float, float]:
     return held.median("ours", "s"), held.median("floor", "s")
 
 
-@benchmark(
-    "operator/real-node/first-rank-2",
-    "s",
-    "at most 1.15 × floor",
-    lambda ours, floor: ours <= 1.15 * floor,
-)
-def first_rank_of_few() -> tuple[float, float]:
-    """Measure how soon a job of 2 workers has its first rank."""
-    return _first_rank(FEW)
-
-
-@benchmark(
-    "operator/real-node/first-rank-16",
-    "s",
-    "at most 1.15 × floor",
-    lambda ours, floor: ours <= 1.15 * floor,
-)
-def first_rank_of_many() -> tuple[float, float]:
-    """Measure how soon a job of 16 workers has its first rank."""
-    return _first_rank(MANY)
+for _count in (FEW, MANY):
+    benchmark(
+        f"operator/real-node/first-rank-{_count}",
+        "s",
+        "at most 1.15 × floor",
+        lambda ours, floor: ours <= 1.15 * floor,
+    )(partial(_first_rank, _count))

@@ -29,6 +29,7 @@ from mpijob.core.observed import (
     launcher_alone,
 )
 from mpijob.core.plan import Kind, Ref
+from mpijob.core.policy.news import is_tidied
 from mpijob.ports import Change, ChangeType
 
 #: The kinds of what lets a launcher execute in its workers.
@@ -144,8 +145,10 @@ class Cache:
         if not (is_gone or seen.tells_news(before)):
             return None
         concerned = self._job_of(kind, seen)
-        is_tidied = concerned is not None and is_gone and self._is_tidied(concerned, before)
-        return None if is_tidied else concerned
+        owner = self.jobs.get(concerned) if concerned is not None else None
+        if is_gone and owner is not None and before is not None and is_tidied(owner, before.view):
+            return None
+        return concerned
 
     def learn(self, kind: Kind, manifest: Manifest | bytes) -> None:
         """Take in what a write of our own was answered, so that the next look knows of it."""
@@ -288,15 +291,6 @@ class Cache:
         elif isinstance(old.view, int):
             kept = self._priorities.items()
             self._priorities = {name: value for name, value in kept if name != key.name}
-
-    def _is_tidied(self, key: Key, before: Seen | None) -> bool:
-        """Say whether what went was a pod that had been told to, of a job that has ended.
-
-        Nothing follows on that any more, and there are as many of them as there were workers.
-        """
-        job, view = self.jobs.get(key), before.view if before is not None else None
-        is_told = isinstance(view, PodView) and view.deleting
-        return is_told and job is not None and job.status.finished
 
     def _view(self, kind: Kind, shape: type[C], key: Key) -> C | None:
         seen = self._seen[kind].get(key)

@@ -14,6 +14,7 @@ from typing import assert_never
 from msgspec import Struct
 
 from mpijob.cluster.pod_facts import ENDED
+from mpijob.cluster.pod_phase import FORGIVEN_AFTER_S, is_started_again, pause_s, phase_of
 from mpijob.cluster.pod_status import (
     KILLED,
     ContainerStatus,
@@ -27,7 +28,6 @@ from mpijob.cluster.times import moment
 from mpijob.core.job import Manifest, Role
 from mpijob.local import runtime as rt
 from mpijob.local.home import PodFolder
-from mpijob.local.pod_phase import FORGIVEN_AFTER_S, is_started_again, pause_s, phase_of
 from mpijob.local.workload import MACHINE_ADDRESS, address_of, last_words, role_of
 
 

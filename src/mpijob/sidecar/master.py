@@ -8,9 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mpijob.cluster.pod_facts import ENDED, phase
+from mpijob.cluster.pod_phase import phase_of
 from mpijob.cluster.pod_status import container_rows
 from mpijob.core.job import Manifest
-from mpijob.local.pod_phase import phase_of
 from mpijob.ports import Change, ChangeType
 
 

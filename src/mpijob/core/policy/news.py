@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from mpijob.core.observed import Observed, PodPhase
+from mpijob.core.job import MPIJob, Rejected
+from mpijob.core.observed import Observed, PodPhase, PodView
 from mpijob.core.status import JobStatus, ReplicaCount
 
 #: How long a running pod may be untold, in s. Times are in whole seconds, so that two of them are
@@ -51,6 +52,14 @@ def write_at(observed: Observed, new: JobStatus, now: datetime) -> datetime | No
     if gained[0] < 0:
         return _judged_by(observed, now)
     return _settled_at(observed, sum(gained), now)
+
+
+def is_tidied(job: MPIJob | Rejected, gone: object) -> bool:
+    """Say whether what went, as it was last seen, was a pod that had been told to, of an ended job.
+
+    Nothing follows on that any more, and there are as many of them as there were workers.
+    """
+    return isinstance(gone, PodView) and gone.deleting and job.status.finished
 
 
 def _judged_by(observed: Observed, now: datetime) -> datetime:

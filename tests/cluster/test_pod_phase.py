@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mpijob.cluster.pod_phase import is_started_again, pause_s, phase_of
 from mpijob.cluster.pod_status import ContainerStatus, running, terminated, waiting
-from mpijob.local.pod_phase import is_started_again, pause_s, phase_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WAITS = waiting()
