@@ -100,7 +100,7 @@ def test_what_does_not_fit_waits_and_says_why(mpijob, file, home, tmp_path):
     job = _job("true", workers=1)
     worker = job["spec"]["mpiReplicaSpecs"]["Worker"]["template"]["spec"]["containers"][0]
     worker["resources"] = {"limits": {"memory": "64Ti"}}
-    job["spec"]["runPolicy"]["activeDeadlineSeconds"] = 1
+    job["spec"]["runPolicy"]["activeDeadlineSeconds"] = 3
     job["spec"]["launcherCreationPolicy"] = "WaitForWorkersReady"
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
     answer = mpijob("run", "--pods", "plain", str(tmp_path / "job.yaml"))

@@ -31,6 +31,7 @@ class Life(Struct):
     times: dict[tuple[str, str], str] = field(default_factory=dict)
     launcher_pods: set[str] = field(default_factory=set)
     ended_run: str = ""
+    succeeded_between_runs: bool = False
 
 
 class Audit:
@@ -67,6 +68,8 @@ class Audit:
         life = self.life(job["metadata"]["uid"])
         rows = {row["type"]: row for row in status.get("conditions") or ()}
         _check_times(life, status, rows)
+        if life.end is None and _is_true(status, "Succeeded"):
+            life.succeeded_between_runs = _is_true(before.get("status") or {}, "Restarting")
         _check_end(life, status, rows)
         _check_restarts(life, job, status)
         _check_reading(life, job, status)
@@ -106,6 +109,11 @@ class Audit:
 
 def _runs(job: Manifest | None) -> bool:
     return job is not None and not job["spec"].get("suspend") and end_of(job) is None
+
+
+def _is_true(status: Manifest, condition: str) -> bool:
+    rows = status.get("conditions") or ()
+    return any(row["type"] == condition and row["status"] == "True" for row in rows)
 
 
 def _check_times(life: Life, status: Manifest, rows: dict[str, Any]) -> None:

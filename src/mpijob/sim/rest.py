@@ -222,13 +222,16 @@ def is_comparable(world: World) -> bool:
 
     Not so one that somebody is in the way of, or that finds no room; that ran out of the time or
     the tries that it had, as one that lost a pod, of which its reason then tells; that ended in
-    the moment in which it was suspended; or that was unsound when it rested, and stands as before.
+    the moment in which it was suspended, or was to start anew; or that was unsound when it rested,
+    and stands as before.
     """
     job = world.job
     if job is None or strangers(world.store):
         return False
     found = world.readings.job(job)
     if isinstance(found, Rejected) or found.suspended == found.status.finished:
+        return False
+    if world.audit.life(found.uid).succeeded_between_runs:
         return False
     failed = found.status.condition(ConditionType.FAILED)
     return failed is None or (not world.ends_well and failed.reason == BACKOFF_LIMIT_EXCEEDED)
