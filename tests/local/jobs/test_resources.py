@@ -74,11 +74,15 @@ def test_gpus_may_not_be_oversubscribed(plain_place):
     assert place.play(scenario) == "0/1 nodes are available: 1 Insufficient nvidia"
 
 
-def test_each_worker_has_gpus_of_its_own_and_who_asks_for_none_sees_none(place, four_gpus):
-    worker = {
-        "containers": [place.container("mpi", "echo $CUDA_VISIBLE_DEVICES", resources=gpus(2))]
-    }
-    manifest = place.mpijob('echo "[$CUDA_VISIBLE_DEVICES]"', 2, worker=worker)
+def test_each_worker_has_gpus_of_its_own_and_who_asks_for_none_sees_none(
+    place, four_gpus, tmp_path
+):
+    # With the launcher the workers end, who are to speak first.
+    os.mkfifo(told := tmp_path / "told")
+    script = f"echo $CUDA_VISIBLE_DEVICES; echo > {told}"
+    worker = {"containers": [place.container("mpi", script, resources=gpus(2))]}
+    both = f"exec 3<>{told}; read one <&3; read other <&3"
+    manifest = place.mpijob(f'{both}; echo "[$CUDA_VISIBLE_DEVICES]"', 2, worker=worker)
 
     async def scenario(local):
         supervisor = local.create(manifest, place.settings())
