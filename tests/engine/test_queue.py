@@ -80,6 +80,19 @@ def test_a_success_forgets_earlier_failures():
     assert run(scene) == RETRY_S_MIN
 
 
+def test_after_a_success_what_was_planned_before_is_planned_no_longer():
+    async def scene():
+        queue, clock = Queue(), asyncio.get_running_loop().time
+        queue.add_after(A, 1)
+        queue.succeed(A)
+        queue.add_after(A, 20)
+        began_at = clock()
+        await queue.take()
+        return clock() - began_at
+
+    assert play(scene(), Random(1)) == 20
+
+
 def test_one_keys_failures_do_not_slow_another():
     async def scene(queue):
         for _ in range(10):

@@ -1,7 +1,9 @@
 """The real engine's coroutines, for a virtual hour each: late answers, lagging watches, crashes."""
 
 import pytest
+from msgspec.structs import replace
 
+from mpijob.core.reconcile import reconcile
 from mpijob.sim import hour
 from mpijob.sim.audit import Broken
 
@@ -48,4 +50,13 @@ def test_a_cache_that_believes_late_answers_is_caught(monkeypatch):
     for room in ("api.children", "engine.cache"):
         monkeypatch.setattr(f"mpijob.{room}.order_of", lambda version: 0)
     # The first is one that shows it today; the rest look on where the draws have changed.
-    assert any(map(breaks, (174, *range(400))))
+    assert any(map(breaks, (172, *range(400))))
+
+
+def test_a_plan_that_does_not_say_that_it_leads_on_is_caught(monkeypatch):
+    def silent(*world):
+        return replace(reconcile(*world), again=False)
+
+    monkeypatch.setattr("mpijob.engine.control.reconcile", silent)
+    # As above.
+    assert any(map(breaks, (28, *range(400))))

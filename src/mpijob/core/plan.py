@@ -133,12 +133,14 @@ Stage = tuple[Step, ...]
 class Plan(Struct, frozen=True):
     """The stages of steps to take now, and the latest moment to look again.
 
-    `wake_at` is None where nothing but a change of the world calls for another look.
+    `wake_at` is None where nothing but a change of the world calls for another look. `again` says
+    that what the steps themselves make of it may call for one, and nobody else tells of that.
     """
 
     stages: tuple[Stage, ...] = ()
     wake_at: datetime | None = None
     phase: Phase = Phase.ACTIVE
+    again: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:

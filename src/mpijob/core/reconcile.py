@@ -65,7 +65,8 @@ def reconcile(observed: Observed, now: datetime, config: Config) -> Plan:
     phase = _phase(job, status, now)
     if isinstance(job, MPIJob) and not status.finished and not names.recorded(job.identity):
         reported = write_at(observed, status, now) != now
-        return Plan(_record(job) if reported else _told(job, status, ()), phase=phase)
+        stages = _record(job) if reported else _told(job, status, ())
+        return Plan(stages, phase=phase, again=True)
     acts = () if isinstance(job, Rejected) else _acts(job, observed, status, phase, now, config)
     news_at = write_at(observed, status, now)
     moments = () if isinstance(job, Rejected) else _moments(job, observed, status, now)
@@ -73,6 +74,7 @@ def reconcile(observed: Observed, now: datetime, config: Config) -> Plan:
         _told(job, status, acts) if news_at == now else _confirmed(job, acts),
         wake_at=min([at for at in (news_at, *moments) if at and at > now], default=None),
         phase=phase,
+        again=any(_leads_on(step, phase) for stage in acts for step in stage),
     )
 
 
@@ -236,6 +238,20 @@ def _is_for_good(step: Step) -> bool:
             return ref.kind is Kind.JOB and fields.get("spec", {}).get("suspend") is False
         case _:
             return False
+
+
+def _leads_on(step: Step, phase: Phase) -> bool:
+    """Say whether there may be more to do at once when a step is done.
+
+    Not so when the hosts have been told, or a job that has ended has been tidied.
+    """
+    match step:
+        case Patch(ref):
+            return ref.kind is not Kind.CONFIG_MAP
+        case Delete():
+            return phase is not Phase.FINISHED
+        case _:
+            return True
 
 
 def _moments(

@@ -97,7 +97,6 @@ class Engine:
         await meet_again(key, self.cache, self._outside.objects)
         observed = self.cache.observed(key)
         if observed is None:
-            self._queue.forget(key)
             return None
         now = self._outside.now()
         plan = reconcile(observed, now, self._config)
@@ -162,8 +161,8 @@ class Engine:
         else:
             result = "done"
             self._queue.succeed(key)
-            if plan is not None and plan.stages:
-                acted = True
+            acted = plan is not None and bool(plan.stages)
+            if plan is not None and plan.again:
                 # What our own writes made of the world is known from their answers.
                 self._queue.add(key)
             if plan is not None and plan.wake_at is not None:

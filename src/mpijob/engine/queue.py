@@ -62,8 +62,11 @@ class Queue:
         return delay_s
 
     def succeed(self, key: Key) -> None:
-        """Forget the failures of `key`."""
+        """Forget the failures of `key`, and when it was to be looked at: a look says that anew."""
         self._failures.pop(key, None)
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
 
     async def take(self) -> Key:
         """Return the key that is due the longest, and hold it until `give_back`."""
@@ -88,13 +91,6 @@ class Queue:
         while self._due or self._busy or self._again:
             self._given_back.clear()
             await self._given_back.wait()
-
-    def forget(self, key: Key) -> None:
-        """Drop what is planned for a key that is no more."""
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer.cancel()
-        self._failures.pop(key, None)
 
     @property
     def due_count(self) -> int:
