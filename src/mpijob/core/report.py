@@ -131,6 +131,8 @@ def _counted(job: MPIJob, observed: Observed, status: JobStatus) -> JobStatus:
     seen, launcher = observed.launcher, status.launcher
     if seen is not None:
         launcher = _launcher_count(seen, observed.launcher_pods)
+    elif job.suspended and launcher is None:
+        launcher = ReplicaCount()  # It is made as soon as this is told, and has no pod to wait for.
     phases = [pod.phase for pod in observed.workers if pod.owner_uid == job.uid]
     worker = ReplicaCount(
         active=phases.count(PodPhase.RUNNING),

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from mpijob.core.job import RunPolicy
 from mpijob.core.observed import End, PodPhase
 from mpijob.core.plan import WriteStatus
 from mpijob.core.policy.news import write_at
@@ -112,3 +113,10 @@ def test_a_job_whose_pods_start_together_is_written_twice_until_it_runs():
             written += 1
             world = replace(world, job=replace(world.job, status=write.status))
     assert written == 2
+
+
+def test_a_job_that_is_made_suspended_is_written_once():
+    world = plumbed(job(run_policy=RunPolicy(suspended=True)))
+    told = replace(world.job, status=next_status(world, NOON))
+    held = replace(world, job=told, launcher=launcher(suspended=True, active_count=0))
+    assert write_at(held, next_status(held, NOON), NOON) is None

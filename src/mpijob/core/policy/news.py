@@ -43,8 +43,8 @@ def write_at(observed: Observed, new: JobStatus, now: datetime) -> datetime | No
     before = (old.launcher or _NOBODY, old.worker or _NOBODY)
     after = (new.launcher or _NOBODY, new.worker or _NOBODY)
     if before == after:
-        # That there is a launcher, with no pod yet, waits for other news; a suspended job has none.
-        return now if old.ready != new.ready or new.suspended else None
+        # That there is a launcher, with no pod yet, waits for other news.
+        return now if old.ready != new.ready else None
     gained = [b.active - a.active for a, b in zip(before, after, strict=True)]
     ended = [(a.succeeded, a.failed) for a in before] != [(b.succeeded, b.failed) for b in after]
     if ended or gained[1] < 0:
