@@ -155,6 +155,22 @@ def test_the_more_keys_rest_the_longer_each_does():
     assert [play(rested_s(count), Random(1)) for count in (1, 11, 1000)] == [0.1, 0.2, 1.0]
 
 
+def test_the_more_often_a_key_has_failed_the_longer_it_rests():
+    async def rested_s(count):
+        queue, clock = Queue(rest_s=0.1), asyncio.get_running_loop().time
+        queue.add(A)
+        await queue.take()
+        for _ in range(count):
+            queue.retry(A)
+        queue.give_back(A)
+        queue.add(A)
+        began_at = clock()
+        await queue.take()
+        return round(clock() - began_at, 2)
+
+    assert [play(rested_s(count), Random(1)) for count in (0, 1, 5, 20)] == [0.1, 0.1, 0.32, 1.0]
+
+
 def test_a_key_that_rests_and_is_asked_for_is_no_idleness():
     async def scene(queue):
         queue.add(A)

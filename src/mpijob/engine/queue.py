@@ -2,7 +2,8 @@
 
 Events come in plainly and are never slowed down; only failures are, each key by itself. A key that
 was just looked at may rest for a moment, so that what happens to its pods one by one is looked at
-together: for longer the more keys rest, since then each event comes later too.
+together: for longer the more keys rest, since then each event comes later too, and the more often
+in a row it has failed, as all do in a namespace that is on its way out.
 """
 
 import asyncio
@@ -55,9 +56,8 @@ class Queue:
 
     def retry(self, key: Key) -> float:
         """Have `key` looked at again after a failure, each time later; return the delay in s."""
-        count = self._failures.get(key, 0)
-        self._failures[key] = count + 1
-        delay_s = min(RETRY_S_MIN * 2.0 ** min(count, 16), RETRY_S_MAX)
+        self._failures[key] = self._failures.get(key, 0) + 1
+        delay_s = self._back_off_s(key)
         self.add_after(key, delay_s)
         return delay_s
 
@@ -80,7 +80,8 @@ class Queue:
         self._busy.discard(key)
         if rests and self._rest_s:
             loop = asyncio.get_running_loop()
-            rest_s = min(self._rest_s * (1 + len(self._resting) / _CROWD), _REST_S_MAX)
+            crowd_s = self._rest_s * (1 + len(self._resting) / _CROWD)
+            rest_s = min(max(crowd_s, self._back_off_s(key)), _REST_S_MAX)
             self._resting[key] = loop.call_later(rest_s, self._rested, key)
         else:
             self._add_again(key)
@@ -103,6 +104,11 @@ class Queue:
             for timer in timers.values():
                 timer.cancel()
             timers.clear()
+
+    def _back_off_s(self, key: Key) -> float:
+        """Return how long a key is put off by its failures, 0 where it has none."""
+        count = self._failures.get(key, 0)
+        return min(RETRY_S_MIN * 2.0 ** min(count - 1, 16), RETRY_S_MAX) if count else 0.0
 
     def _rested(self, key: Key) -> None:
         del self._resting[key]
