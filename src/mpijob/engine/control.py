@@ -141,6 +141,8 @@ class Engine:
                 acted = await self._look_once(key)
             finally:
                 self._queue.give_back(key, rests=not acted)
+            # A look that asks nobody anything gives nobody else a turn, and thousands may be due.
+            await asyncio.sleep(0)
 
     async def _look_once(self, key: Key) -> bool:
         """Look at a job, whatever comes of it; return whether something was done."""

@@ -87,6 +87,10 @@ class _Status(msgspec.Struct):
 _Key = tuple[str, str]
 
 
+#: How many objects of a page are told before others have their turn.
+_IN_A_ROW = 20
+
+
 class Watch:
     """The changes of one list, for ever."""
 
@@ -166,7 +170,9 @@ class Watch:
             page = msgspec.json.decode(
                 await self._client.request("GET", self._path, query=query), type=_List
             )
-            for raw in page.items:
+            for index, raw in enumerate(page.items):
+                if index % _IN_A_ROW == 0:
+                    await asyncio.sleep(0)  # A page is long, and others have their turns too.
                 meta = msgspec.json.decode(raw, type=_Object).metadata
                 key = (meta.namespace, meta.name)
                 there.add(key)
