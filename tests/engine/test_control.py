@@ -201,3 +201,24 @@ def test_a_suspended_job_keeps_no_workers():
         return objects.store.get(Ref(Kind.JOB, "default", "pi-launcher"))["spec"]["suspend"]
 
     assert play(scene) is True
+
+
+def test_of_a_hundred_jobs_at_which_there_is_nothing_to_do_each_look_gives_others_a_turn():
+    elsewhere = {"managedBy": "kueue.x-k8s.io/multikueue"}
+
+    async def scene():
+        objects = MemoryObjects(Store(), lambda: NOON)
+        for number in range(100):
+            await objects.create(manifest(f"pi-{number}", runPolicy=elsewhere))
+        engine = Engine(Outside(objects, SameKeys(), lambda: NOON), Config(), workers=1)
+        running = asyncio.create_task(engine.run())
+        await engine.synced.wait()
+        turns = 0
+        while engine.tally.looks["done"] < 100:
+            turns += 1
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+        return turns
+
+    assert asyncio.run(scene()) >= 100
