@@ -4,7 +4,7 @@ The master's command tells of every moment by the machine's own clock, which its
 begins when the controller of the last worker lets it begin, before its sshd starts; the floor is
 the same mpiexec once more, when every host has long been ready. It ends when the command ends: from
 there on is measured until the last worker is seen as ended, and the floor is until the master is.
-What is promised is what lies between the two, as upstream's tail begins with its master's phase.
+On a node what is promised lies between the two: a tail begins where the master is seen as ended.
 """
 
 import asyncio
@@ -155,14 +155,7 @@ def first_rank() -> tuple[float, float]:
     return _here().first_rank
 
 
-_TAIL = "workers at most 2 s after the master"
-
-
-def _is_soon(ours: float, floor: float) -> bool:
-    return ours - floor <= 2
-
-
-@benchmark("openmpi/tail", "s", _TAIL, _is_soon)
+@benchmark("openmpi/tail", "s", "at most 2 s", lambda ours, _: ours <= 2)
 def tail() -> tuple[float, float]:
     """Measure from the command's end to that of the last worker, beside the master's."""
     return _here().tail
@@ -224,7 +217,7 @@ def first_rank_on_a_node() -> tuple[float, float]:
     return _on_a_node().first_rank
 
 
-@benchmark("openmpi/node/tail", "s", _TAIL, _is_soon)
+@benchmark("openmpi/node/tail", "s", "floor + 2 s", lambda ours, floor: ours <= floor + 2)
 def tail_on_a_node() -> tuple[float, float]:
     """Measure the same of containers on a real node.
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from mpijob.cluster.conditions import true_conditions
 from mpijob.core.job import Manifest, Problem
 from mpijob.core.plan import Kind
 
@@ -134,10 +135,7 @@ def _is_movable(job: Manifest) -> bool:
     status = job.get("status", {})
     if not job["spec"].get("suspend") or status.get("active"):
         return False
-    return "startTime" not in status or any(
-        row["type"] == "Suspended" and row["status"] == "True"
-        for row in status.get("conditions", ())
-    )
+    return "startTime" not in status or "Suspended" in true_conditions(job)
 
 
 def _fixed_spec(template: Manifest) -> Manifest:

@@ -5,6 +5,7 @@ Source: `ValidateJobUpdateStatus`, Kubernetes 1.36 (pkg/apis/batch/validation).
 
 from collections.abc import Iterator
 
+from mpijob.cluster.conditions import true_conditions
 from mpijob.core.job import Manifest, Problem
 
 TERMINAL = ("Failed", "Complete", "FailureTarget")
@@ -14,7 +15,7 @@ CONDITIONS = "status.conditions"
 def status_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
     """Yield what is wrong with the status of `new`, which was `old`."""
     was, now = old.get("status") or {}, new.get("status") or {}
-    had, has = _true_conditions(was), _true_conditions(now)
+    had, has = true_conditions(old), true_conditions(new)
     if now.get("completionTime") is not None and "Complete" not in has:
         detail = "cannot set completionTime when there is no Complete=True condition"
         yield _wrong("status.completionTime", detail, f'"{now["completionTime"]}"')
@@ -35,14 +36,14 @@ def status_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
 
 def _time_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
     was, now = old.get("status") or {}, new.get("status") or {}
-    if "Complete" in _true_conditions(was) and was.get("completionTime") != now.get(
+    if "Complete" in true_conditions(old) and was.get("completionTime") != now.get(
         "completionTime"
     ):
         yield _wrong("status.completionTime", "completionTime cannot be mutated")
     started_at = was.get("startTime")
     if started_at is None or started_at == now.get("startTime") or new["spec"].get("suspend"):
         return
-    resumes = "Suspended" in _true_conditions(was) and "Suspended" not in _true_conditions(now)
+    resumes = "Suspended" in true_conditions(old) and "Suspended" not in true_conditions(new)
     if resumes:
         return
     if now.get("startTime") is None:
@@ -51,11 +52,6 @@ def _time_problems(old: Manifest, new: Manifest) -> Iterator[Problem]:
     else:
         detail = "field is immutable for unsuspended job once set"
         yield _wrong("status.startTime", detail, f'"{now["startTime"]}"')
-
-
-def _true_conditions(status: Manifest) -> set[str]:
-    rows = status.get("conditions") or ()
-    return {row["type"] for row in rows if row["status"] == "True"}
 
 
 def _wrong(path: str, detail: str, value: str | None = None) -> Problem:

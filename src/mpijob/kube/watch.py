@@ -32,6 +32,8 @@ _STREAM_S = (240, 300)
 #: Servers send bookmarks once a minute; a silence of more than this is a dead connection.
 _IDLE_S = 100.0
 _BACKOFF_S = (0.2, 30.0)
+#: How many objects of a page are told before others have their turn.
+_IN_A_ROW = 20
 
 
 class _Owner(msgspec.Struct, gc=False):
@@ -85,10 +87,6 @@ class _Status(msgspec.Struct):
 
 
 _Key = tuple[str, str]
-
-
-#: How many objects of a page are told before others have their turn.
-_IN_A_ROW = 20
 
 
 class Watch:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from mpijob.api import versions
 from mpijob.cluster import garbage, jobs
+from mpijob.cluster.conditions import true_conditions
 from mpijob.cluster.owners import controller_uid
 from mpijob.cluster.pod_facts import ENDED, is_deleting, phase
 from mpijob.cluster.pod_status import KILLED, Report, container_rows, status_of, terminated
@@ -63,8 +64,7 @@ def plan_of(store: Store, key: Key, now: datetime) -> Plan | None:
 
 def may_rest(job: Manifest) -> bool:
     """Say whether a job may need nobody any longer: a quick look before the whole plan is made."""
-    rows = job.get("status", {}).get("conditions") or ()
-    ended = any(row["type"] in _ENDS and row["status"] == "True" for row in rows)
+    ended = any(type_ in _ENDS for type_ in true_conditions(job))
     return ended or bool(job["spec"].get("runPolicy", {}).get("managedBy"))
 
 

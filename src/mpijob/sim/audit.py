@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from mpijob.api import flyte
+from mpijob.cluster.conditions import true_conditions
 from mpijob.cluster.job_status import end_of
 from mpijob.cluster.owners import controller_uid
 from mpijob.cluster.pod_facts import ENDED, is_deleting, is_ready, phase
@@ -68,8 +69,8 @@ class Audit:
         life = self.life(job["metadata"]["uid"])
         rows = {row["type"]: row for row in status.get("conditions") or ()}
         _check_times(life, status, rows)
-        if life.end is None and _is_true(status, "Succeeded"):
-            life.succeeded_between_runs = _is_true(before.get("status") or {}, "Restarting")
+        if life.end is None and "Succeeded" in true_conditions(job):
+            life.succeeded_between_runs = "Restarting" in true_conditions(before)
         _check_end(life, status, rows)
         _check_restarts(life, job, status)
         _check_reading(life, job, status)
@@ -109,11 +110,6 @@ class Audit:
 
 def _runs(job: Manifest | None) -> bool:
     return job is not None and not job["spec"].get("suspend") and end_of(job) is None
-
-
-def _is_true(status: Manifest, condition: str) -> bool:
-    rows = status.get("conditions") or ()
-    return any(row["type"] == condition and row["status"] == "True" for row in rows)
 
 
 def _check_times(life: Life, status: Manifest, rows: dict[str, Any]) -> None:
@@ -229,8 +225,7 @@ def is_elastic(job: Manifest) -> bool:
 
 
 def _is_active(job: Manifest) -> bool:
-    rows = job.get("status", {}).get("conditions") or ()
-    ended = any(row["type"] in ENDS and row["status"] == "True" for row in rows)
+    ended = any(type_ in ENDS for type_ in true_conditions(job))
     return not ended and not job["spec"].get("runPolicy", {}).get("suspend")
 
 

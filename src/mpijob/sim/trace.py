@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from mpijob.cluster.conditions import true_conditions
 from mpijob.cluster.store import Change
 from mpijob.core.observed import Observed
 from mpijob.core.plan import (
@@ -59,7 +60,7 @@ def change_line(change: Change) -> str:
     leaving = " (deleting)" if "deletionTimestamp" in metadata else ""
     phase = f" {status['phase']}" if "phase" in status else ""
     held = " (suspended)" if change.manifest.get("spec", {}).get("suspend") else ""
-    rows = [row["type"] for row in status.get("conditions") or () if row["status"] == "True"]
-    said = f" [{' '.join(rows)}]" if rows else ""
+    true = true_conditions(change.manifest)
+    said = f" [{' '.join(true)}]" if true else ""
     name = f"{change.ref.kind} {change.ref.name} ({metadata['uid']})"
     return f"{change.version:>5} {change.type.lower():<8} {name}{phase}{held}{leaving}{said}"
