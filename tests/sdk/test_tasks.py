@@ -18,6 +18,7 @@ from mpijob.sdk import (
     NoResult,
     NotShippable,
     RankFailed,
+    RanksDisagree,
     Resources,
     TimedOut,
     task,
@@ -467,3 +468,18 @@ def test_a_task_runs_on_every_mpi(home, mpi_named, name):
 
     kind = "MPICH" if name.startswith("mpich") else "Open"
     assert library.all_ranks() == [(2, kind)] * 2
+
+
+def test_ranks_on_another_mpi_than_their_mpirun_s_are_told(home, mpi_named):
+    another = f"{mpi_named('openmpi-5').prefix}/lib"
+
+    @task(
+        task_config=TWO_RANKS,
+        where=Here(mpi=mpi_named("mpich-5").mpirun),
+        environment={"MPI4PY_LIBMPI": another},
+    )
+    def idle():
+        return 1
+
+    with pytest.raises(RanksDisagree, match=r"a rank sees 1 rank, and the job has 2: .* on Open"):
+        idle()
