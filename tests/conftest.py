@@ -1,9 +1,14 @@
-"""What every test shares: how Hypothesis draws, bad job files, flytekit, that CI skips nothing."""
+"""What every test shares: how Hypothesis draws, bad job files, flytekit, that CI skips nothing.
+
+And that a test that came too late shows what it waited for.
+"""
 
 import os
 import runpy
 import subprocess
+import threading
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,6 +45,49 @@ def _unskipped(report: Report) -> Report:
         report.outcome = "failed"
         report.longrepr = f"CI may skip nothing, but this was skipped: {report.longrepr}"
     return report
+
+
+#: A test that takes longer than this may be waiting for something that will never be, in s.
+LATE_S = 60.0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Keep what ran on the machine while a test was late: where it fails, that is shown."""
+
+    def keep() -> None:
+        item.add_report_section("call", f"processes after {LATE_S:.0f} s", _processes())
+
+    timer = threading.Timer(LATE_S, keep)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _processes() -> str:
+    """Return a line for each process that began after this one, with where in the kernel it is."""
+    lines, since = [], _begun(Path("/proc/self"))
+    for place in sorted(Path("/proc").glob("[0-9]*"), key=lambda place: int(place.name)):
+        with suppress(OSError):  # It has ended meanwhile.
+            waits, words = (place / "wchan").read_text(), (place / "cmdline").read_bytes()
+            if words and _begun(place) > since:
+                parent = _stat(place)[1]
+                command = words.replace(b"\0", b" ").decode(errors="replace")[:300]
+                lines.append(f"{place.name} below {parent}, in {waits}: {command}\n")
+    return "".join(lines)
+
+
+def _begun(place: Path) -> int:
+    """Return when a process began, in ticks since the machine did."""
+    return int(_stat(place)[19])
+
+
+def _stat(place: Path) -> list[str]:
+    """Return what stands behind a process's name in its `stat`, its state first."""
+    return (place / "stat").read_text().rpartition(")")[2].split()
 
 
 BAD_MANIFESTS = Path(__file__).with_name("jobfile") / "bad_manifests.py"
