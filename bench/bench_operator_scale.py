@@ -114,8 +114,8 @@ def _restart() -> Figures:
     async def rest(namespace: str) -> None:
         with here.looked_after(here.ours()) as process:
             async with Server(here.kubeconfig, "load") as server:
-                all_rest = load.until_all(server, namespace, asked, "Suspended")
-                await while_there(process, all_rest)
+                # Whoever is started then is alone with what rests: nobody else has work left.
+                await while_there(process, load.until_all_rest(server, namespace, asked))
 
     with here.namespace("resting") as namespace:
         asyncio.run(rest(namespace))

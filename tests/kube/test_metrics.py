@@ -4,7 +4,7 @@ import asyncio
 
 import aiohttp
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from mpijob.cluster.store import Store
 from mpijob.core.config import Config
@@ -15,7 +15,7 @@ from mpijob.engine.control import Engine, Outside
 from mpijob.kube.client import Client
 from mpijob.kube.config import Connection
 from mpijob.kube.credentials import Anonymous
-from mpijob.kube.metrics import registry
+from mpijob.kube.metrics import metrics
 from mpijob.kube.serving import Health, served
 from mpijob.ports import Change, ChangeType
 from mpijob.testing.memory import MemoryObjects
@@ -36,7 +36,7 @@ def operator():
 
 
 def scraped(engine, client, *, leads=True):
-    return generate_latest(registry(engine, client, lambda: leads)).decode()
+    return metrics(engine, client, lambda: leads)().decode()
 
 
 def manifest(status):
@@ -82,13 +82,28 @@ def test_a_jobs_series_goes_with_the_job_defect_24():
     assert (before, series in scraped(engine, client)) == (True, False)
 
 
+def test_a_scrape_is_what_prometheus_reads():
+    engine, client = operator()
+    here = manifest({"replicaStatuses": {"Launcher": {"active": 1}}})
+    engine.cache.apply(Kind.MPI_JOB, Change(ChangeType.ADDED, here))
+    told = list(text_string_to_metric_families(scraped(engine, client)))
+    [info] = [family for family in told if family.name == "mpi_operator_job_info"]
+    [sample] = info.samples
+    assert len({family.name for family in told}) == len(told)
+    assert (info.type, sample.labels, sample.value) == (
+        "gauge",
+        {"launcher": "pi-launcher", "namespace": "default"},
+        1.0,
+    )
+
+
 def test_probes_tell_what_is_so(unused_tcp_port_of_loopback):
     engine, client = operator()
     port = unused_tcp_port_of_loopback
 
     async def scene():
         health = Health(lambda: True, lambda: False)
-        numbers = registry(engine, client, lambda: False)
+        numbers = metrics(engine, client, lambda: False)
         async with (
             served(health, numbers, health_port=port, metrics_port=0),
             aiohttp.ClientSession() as session,

@@ -4,9 +4,15 @@ They are made when they are asked for, from numbers that the engine and the clie
 A job's series goes with the job.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -16,10 +22,12 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from mpijob.core import names
-from mpijob.core.job import MPIJob
+from mpijob.core.job import Key, MPIJob, Rejected
 from mpijob.engine.control import Engine
 from mpijob.engine.tally import Histogram
 from mpijob.kube.client import Client
+
+_JOB_INFO = "mpi_operator_job_info"
 
 
 class OperatorCollector(Collector):
@@ -31,7 +39,7 @@ class OperatorCollector(Collector):
         self._leads = leads
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric.
+        """Yield every metric but the one that has a series a job.
 
         Source: `metrics` of mpi-operator v0.8.2, for those named `mpi_operator_…`.
         """
@@ -44,7 +52,6 @@ class OperatorCollector(Collector):
         ):
             yield CounterMetricFamily(name, text, value)
         yield GaugeMetricFamily("mpi_operator_is_leader", "Whether it acts", int(self._leads()))
-        yield self._job_info()
         yield GaugeMetricFamily(
             "mpijob_queue_depth", "Jobs that wait to be looked at", self._engine.due_count
         )
@@ -70,23 +77,28 @@ class OperatorCollector(Collector):
             requests.add_metric([verb, str(code)], count)
         yield requests
 
-    def _job_info(self) -> Metric:
-        info = GaugeMetricFamily(
-            "mpi_operator_job_info", "A job and its launcher", labels=["launcher", "namespace"]
-        )
-        for key, job in self._engine.cache.jobs.items():
-            if isinstance(job, MPIJob) and job.status.launcher is not None:
-                info.add_metric([names.launcher(key.name), key.namespace], 1)
-        return info
 
-
-def registry(engine: Engine, client: Client, leads: Callable[[], bool]) -> CollectorRegistry:
-    """Return a registry of an operator's metrics and those of its process."""
+def metrics(engine: Engine, client: Client, leads: Callable[[], bool]) -> Callable[[], bytes]:
+    """Return what makes the text of an operator's metrics, and of its process's, as they are."""
     made = CollectorRegistry()
     made.register(OperatorCollector(engine, client, leads))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=made)
-    return made
+    return lambda: generate_latest(made) + _job_info(engine.cache.jobs).encode()
+
+
+def _job_info(jobs: Mapping[Key, MPIJob | Rejected]) -> str:
+    """Return a line for each job that has a launcher.
+
+    Written here: the library takes twenty times as long, for thousands of jobs a tenth of a second
+    in which nothing else happens. What names of objects are made of needs no escape.
+    """
+    lines = [f"# HELP {_JOB_INFO} A job and its launcher\n# TYPE {_JOB_INFO} gauge\n"]
+    for key, job in jobs.items():
+        if isinstance(job, MPIJob) and job.status.launcher is not None:
+            launcher = names.launcher(key.name)
+            lines.append(f'{_JOB_INFO}{{launcher="{launcher}",namespace="{key.namespace}"}} 1.0\n')
+    return "".join(lines)
 
 
 def _cumulated(told: Histogram) -> tuple[list[tuple[str, float]], float]:

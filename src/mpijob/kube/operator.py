@@ -27,7 +27,7 @@ from mpijob.keys import DrawnKeys
 from mpijob.kube.client import Client, Expired, Pace
 from mpijob.kube.config import Connection
 from mpijob.kube.discovery import newest_served
-from mpijob.kube.metrics import registry
+from mpijob.kube.metrics import metrics
 from mpijob.kube.objects import KubeObjects
 from mpijob.kube.resources import Paths
 from mpijob.kube.serving import Health, served
@@ -91,7 +91,7 @@ async def run(connection: Connection, settings: Settings) -> bool:
         Client(connection, agent="mpi-operator-leader-election") as lease_client,
     ):
         operator = _Operator(client, lease_client, keys, settings)
-        metrics = registry(operator.engine, client, lambda: operator.leads)
+        numbers = metrics(operator.engine, client, lambda: operator.leads)
         health = Health(
             lambda: True,
             # Who waits must be able to read the Lease; who leads must know all there is.
@@ -99,7 +99,7 @@ async def run(connection: Connection, settings: Settings) -> bool:
         )
         async with served(
             health,
-            metrics,
+            numbers,
             health_port=settings.health_port,
             metrics_port=settings.metrics_port,
         ):

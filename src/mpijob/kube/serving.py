@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec import Struct
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 
 class Health(Struct, frozen=True):
@@ -24,7 +24,7 @@ class Health(Struct, frozen=True):
 
 @asynccontextmanager
 async def served(
-    health: Health, metrics: CollectorRegistry, *, health_port: int, metrics_port: int
+    health: Health, metrics: Callable[[], bytes], *, health_port: int, metrics_port: int
 ) -> AsyncIterator[None]:
     """Serve `/healthz`, `/healthz/leaderElection`, `/readyz` and `/metrics` while this is open.
 
@@ -38,8 +38,7 @@ async def served(
         return answered
 
     async def told(_: web.Request) -> web.Response:
-        body = generate_latest(metrics)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     probes = web.Application()
     probes.router.add_get("/healthz", answer(health.healthy))
