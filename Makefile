@@ -29,7 +29,7 @@ WORKERS ?= 2
 # Tests with real nodes wait most of their time.
 REAL_WORKERS ?= 3
 
-.PHONY: help setup mpi fmt check quick test server real soak sim bench demo lock clean
+.PHONY: help setup mpi fmt lint check quick test server real soak sim bench demo lock clean
 
 include tests/real/cluster.mk
 
@@ -83,21 +83,24 @@ fmt: setup ## Format the code, and mend what the linter can mend.
 	@$(BIN)/ruff format -q .
 	@$(BIN)/ruff check -q --fix .
 
-check: setup ## Format, lint, types, contracts, documents.
+lint: setup ## Format, lint, types, contracts.
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(PYTEST) -m "not mpi" $(wildcard tests/docs tests/house)
 
-quick: check ## check, and every test that needs neither a cluster nor a real MPI.
-	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real" --ignore=tests/docs --ignore=tests/house
+check: lint ## lint, and the rules of documents and of the house.
+	@$(PYTEST) -m "not mpi" tests/docs tests/house
+
+quick: lint ## check, and every test that needs neither a cluster nor a real MPI.
+	@$(PYTEST) -n $(WORKERS) -m "not mpi and not real"
 
 # The parts go one after the other: building Kubernetes beside tests of a real MPI makes those late.
-test: quick mpi ## check, quick, a real MPI, a real API server, and every MPI on two real nodes.
+test: quick mpi ## quick, a real MPI, a real API server, and every MPI on two real nodes.
 	@$(PYTEST) -n $(WORKERS) -m "mpi and not soak"
-	@$(MAKE) --no-print-directory server
-	@$(PYTEST) -rs $(addprefix tests/real/e2e/test_,nodes.py operator.py mpi.py)
+	-@$(HARNESS) build --nodes 2
+	@$(PYTEST) -rs -n $(REAL_WORKERS) -m "real and not soak" $(wildcard tests/real/test_*.py) \
+	    $(addprefix tests/real/e2e/test_,nodes.py operator.py mpi.py)
 
 # Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
 server: setup ## Of the tests on a real Kubernetes, those that need no root: its nodes are fake.

@@ -46,11 +46,12 @@ def _held_mb(jobs: int) -> float:
             async with Server(here.kubeconfig, "load") as server:
                 await while_there(process, load.until_all(server, namespace, asked, "Running"))
                 await asyncio.sleep(_SETTLED_S)
-            return memory_mb(process)
+            held = memory_mb(process)
+            # Told at once: to take so many pods away again takes minutes.
+            tell(f"  operator/memory: {jobs} jobs of {WORKERS} workers: {held:.1f} MB")
+            return held
 
-    held = asyncio.run(live(here.ours()))
-    tell(f"  operator/memory: {jobs} jobs of {WORKERS} workers: {held:.1f} MB")
-    return held
+    return asyncio.run(live(here.ours()))
 
 
 @benchmark("operator/memory", "MB", "at most 100 MB", lambda ours, _: ours <= 100)
