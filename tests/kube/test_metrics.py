@@ -1,8 +1,5 @@
-"""Metrics and probes, as they are scraped and asked."""
+"""Metrics, as they are scraped."""
 
-import asyncio
-
-import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,7 +13,6 @@ from mpijob.kube.client import Client
 from mpijob.kube.config import Connection
 from mpijob.kube.credentials import Anonymous
 from mpijob.kube.metrics import metrics
-from mpijob.kube.serving import Health, served
 from mpijob.ports import Change, ChangeType
 from mpijob.testing.memory import MemoryObjects
 from mpijob.testing.worlds import NOON, fresh, job
@@ -95,21 +91,3 @@ def test_a_scrape_is_what_prometheus_reads():
         {"launcher": "pi-launcher", "namespace": "default"},
         1.0,
     )
-
-
-def test_probes_tell_what_is_so(unused_tcp_port_of_loopback):
-    engine, client = operator()
-    port = unused_tcp_port_of_loopback
-
-    async def scene():
-        health = Health(lambda: True, lambda: False)
-        numbers = metrics(engine, client, lambda: False)
-        async with (
-            served(health, numbers, health_port=port, metrics_port=0),
-            aiohttp.ClientSession() as session,
-        ):
-            paths = ("/healthz", "/healthz/leaderElection", "/readyz")
-            answers = [await session.get(f"http://127.0.0.1:{port}{path}") for path in paths]
-            return [answer.status for answer in answers]
-
-    assert asyncio.run(scene()) == [200, 200, 503]
