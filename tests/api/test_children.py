@@ -218,6 +218,12 @@ def test_an_owner_that_is_no_controller_does_not_count():
     assert view.owner_uid == ""
 
 
+def test_a_script_that_many_jobs_have_is_kept_once():
+    manifest = json.dumps({**meta(), "data": {"start_sshd.sh": "exec sshd"}}).encode()
+    one, other = (seen(Kind.CONFIG_MAP, manifest).view for _ in range(2))
+    assert one.data["start_sshd.sh"] is other.data["start_sshd.sh"]
+
+
 def test_a_job_is_no_child():
     with pytest.raises(ValueError, match="no child"):
         seen(Kind.MPI_JOB, meta())

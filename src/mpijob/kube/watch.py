@@ -18,6 +18,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
+from sys import intern
 
 import msgspec
 
@@ -177,7 +178,7 @@ class Watch:
                 old = self._known.get(key)
                 if old is None or old.resource_version != meta.resource_version:
                     # Noted at once: where a later page fails, this one has been told all the same.
-                    self._known[key] = meta
+                    self._known[key] = _slim(meta)
                     yield Change(ChangeType.ADDED, bytes(raw))
             more = page.metadata.more
             if not more:
@@ -226,7 +227,7 @@ class Watch:
         if event.type == "DELETED":
             self._known.pop(key, None)
         else:
-            self._known[key] = meta
+            self._known[key] = _slim(meta)
         return Change(ChangeType(event.type), _object_of(line, event.type))
 
     async def _pause(self) -> None:
@@ -237,6 +238,19 @@ class Watch:
         await asyncio.sleep(min(least * 2.0**self._failures, most) * random.uniform(0.8, 1.2))
         self._failures = min(self._failures + 1, 10)
         self._paused_at = asyncio.get_running_loop().time()
+
+
+def _slim(meta: _Meta) -> _Meta:
+    """Return what is remembered of an object, of which there are eleven for a job of 4 workers.
+
+    The words in which they are alike are kept once: that halves it.
+    """
+    meta.namespace = intern(meta.namespace)
+    if meta.labels:
+        meta.labels = {intern(name): intern(value) for name, value in meta.labels.items()}
+    for owner in meta.owner_references or ():
+        owner.uid, owner.kind, owner.name = map(intern, (owner.uid, owner.kind, owner.name))
+    return meta
 
 
 _head_of = msgspec.json.Decoder(_Head).decode
