@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,21 @@ def test_a_launcher_that_has_used_up_its_retries_leaves_its_own_code(mpijob, tmp
     job["spec"]["mpiReplicaSpecs"]["Launcher"]["restartPolicy"] = "OnFailure"
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
     assert mpijob("run", "--pods", "plain", str(tmp_path / "job.yaml")).code == 5
+
+
+def test_a_launcher_that_cannot_be_started_is_told_of_at_once(home, tmp_path):
+    job = _job("true", backoffLimit=6)
+    launcher = job["spec"]["mpiReplicaSpecs"]["Launcher"]
+    launcher["restartPolicy"] = "OnFailure"
+    launcher["template"]["spec"]["containers"][0]["command"] = ["no-such-mpirun"]
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    command = [MPIJOB, "run", "--pods", "plain", str(tmp_path / "job.yaml")]
+    with subprocess.Popen(command, stderr=PIPE, text=True) as running:
+        # It is tried again and again, later each time, for minutes.
+        first = running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    assert re.match(r'note: pod pi-launcher-\w+ .*exec "no-such-mpirun": not found', first)
 
 
 def test_a_job_starts_in_the_folder_of_its_file(mpijob, file, tmp_path):
