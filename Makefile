@@ -98,10 +98,8 @@ quick: lint ## check, and every test that needs neither a cluster nor a real MPI
 # The parts go one after the other: building Kubernetes beside tests of a real MPI makes those late.
 test: quick mpi ## quick, a real MPI, a real API server, and every MPI on two real nodes.
 	@$(PYTEST) -n $(WORKERS) -m "mpi and not soak"
-	-@$(HARNESS) build --fake-nodes 20
-	-@$(HARNESS) build --nodes 2
-	@$(PYTEST) -rs -n $(REAL_WORKERS) -m "real and not soak" $(wildcard tests/real/test_*.py) \
-	    $(addprefix tests/real/e2e/test_,nodes.py operator.py mpi.py)
+	@$(MAKE) --no-print-directory server
+	@$(PYTEST) -rs $(addprefix tests/real/e2e/test_,nodes.py operator.py mpi.py)
 
 # Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
 server: setup ## Of the tests on a real Kubernetes, those that need no root: its nodes are fake.
