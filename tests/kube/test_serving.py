@@ -6,11 +6,23 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+import uvloop
 
 from mpijob.kube.serving import Health, served
 
 HEALTH = Health(lambda: True, lambda: False)
 METRICS = b"jobs 1.0\n"
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request):
+    """What runs a coroutine, on the loop of a command and on that of an operator."""
+
+    def whole(scene):
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            return runner.run(scene)
+
+    return whole
 
 
 @pytest.fixture
@@ -19,7 +31,7 @@ def port(unused_tcp_port_of_loopback):
     return unused_tcp_port_of_loopback
 
 
-def asked(port, *requests, numbers=lambda: METRICS, is_health=True):
+def asked(run, port, *requests, numbers=lambda: METRICS, is_health=True):
     """Return what each request is answered, over one connection: status, body, and headers."""
 
     async def scene():
@@ -31,23 +43,23 @@ def asked(port, *requests, numbers=lambda: METRICS, is_health=True):
                     told.append((answer.status, await answer.read(), answer.headers))
             return told
 
-    return asyncio.run(scene())
+    return run(scene())
 
 
-def test_probes_tell_what_is_so(port):
+def test_probes_tell_what_is_so(run, port):
     paths = ("/healthz", "/healthz/leaderElection", "/readyz")
-    told = asked(port, *(("GET", path) for path in paths))
+    told = asked(run, port, *(("GET", path) for path in paths))
     assert [status for status, _, _ in told] == [200, 200, 503]
 
 
-def test_metrics_come_as_prometheus_writes_them(port):
-    [(status, body, headers)] = asked(port, ("GET", "/metrics?name[]=jobs"), is_health=False)
+def test_metrics_come_as_prometheus_writes_them(run, port):
+    [(status, body, headers)] = asked(run, port, ("GET", "/metrics?name[]=jobs"), is_health=False)
     kind = headers["Content-Type"].partition(";")[0]
     assert (status, body, kind) == (200, METRICS, "text/plain")
 
 
-def test_who_asks_for_something_else_is_told_that_it_is_not_there(port):
-    told = asked(port, ("GET", "/metrics"), ("POST", "/healthz"), ("HEAD", "/healthz"))
+def test_who_asks_for_something_else_is_told_that_it_is_not_there(run, port):
+    told = asked(run, port, ("GET", "/metrics"), ("POST", "/healthz"), ("HEAD", "/healthz"))
     assert [(status, body) for status, body, _ in told] == [
         (404, b"not found"),
         (405, b"method not allowed"),
@@ -65,7 +77,7 @@ async def _connected(port, **given):
             writer.close()
 
 
-def said(port, request, **given):
+def said(run, port, request, **given):
     """Return all that is answered until the connection is closed, which is not for us to do."""
 
     async def scene():
@@ -79,16 +91,16 @@ def said(port, request, **given):
                 pass  # What was sent and not read: the kernel says so at the end.
             return b"".join(answers)
 
-    return asyncio.run(scene())
+    return run(scene())
 
 
 STATUS = re.compile(rb"HTTP/1\.1 (\d+) ")
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
-def test_requests_that_come_together_are_answered_in_their_order(port):
+def test_requests_that_come_together_are_answered_in_their_order(run, port):
     last = b"GET /nowhere HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
-    told = said(port, HEALTHZ + last)
+    told = said(run, port, HEALTHZ + last)
     assert STATUS.findall(told) == [b"200", b"404"]
 
 
@@ -111,15 +123,15 @@ def test_requests_that_come_together_are_answered_in_their_order(port):
         "a long path",
     ],
 )
-def test_who_speaks_otherwise_is_let_go(port, request_, statuses):
-    assert STATUS.findall(said(port, request_)) == statuses
+def test_who_speaks_otherwise_is_let_go(run, port, request_, statuses):
+    assert STATUS.findall(said(run, port, request_)) == statuses
 
 
-def test_who_says_nothing_is_let_go(port):
-    assert said(port, b"GET /healthz", silence_s=0.01) == b""
+def test_who_says_nothing_is_let_go(run, port):
+    assert said(run, port, b"GET /healthz", silence_s=0.01) == b""
 
 
-def test_who_is_connected_at_the_end_is_let_go(port):
+def test_who_is_connected_at_the_end_is_let_go(run, port):
     async def scene():
         async with served(HEALTH, lambda: METRICS, health_port=port, metrics_port=0):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -130,10 +142,10 @@ def test_who_is_connected_at_the_end_is_let_go(port):
         writer.close()
         return began
 
-    assert asyncio.run(scene()) == b"HTTP/1.1 200 OK\r\n"
+    assert run(scene()) == b"HTTP/1.1 200 OK\r\n"
 
 
-def test_who_reads_nothing_is_let_go(port):
+def test_who_reads_nothing_is_let_go(run, port):
     async def scene():
         large = b"x" * (1 << 20)
         async with (
@@ -151,13 +163,13 @@ def test_who_reads_nothing_is_let_go(port):
             writer.close()
             return answers.count(b"HTTP/1.1 200")
 
-    assert asyncio.run(scene()) < 50
+    assert run(scene()) < 50
 
 
-def test_a_port_that_is_taken_is_told(port):
+def test_a_port_that_is_taken_is_told(run, port):
     async def scene():
         async with served(HEALTH, lambda: METRICS, health_port=port, metrics_port=port):
             pass
 
     with pytest.raises(OSError, match="address already in use"):
-        asyncio.run(scene())
+        run(scene())
