@@ -53,7 +53,7 @@ LATE_S = 60.0
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Keep what ran on the machine while a test was late: where it fails, that is shown."""
+    """Keep what a test that is late still has running: where it fails, that is shown."""
 
     def keep() -> None:
         item.add_report_section("call", f"processes after {LATE_S:.0f} s", _processes())
@@ -68,26 +68,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 
 def _processes() -> str:
-    """Return a line for each process that began after this one, with where in the kernel it is."""
-    lines, since = [], _begun(Path("/proc/self"))
-    for place in sorted(Path("/proc").glob("[0-9]*"), key=lambda place: int(place.name)):
+    """Return a line for each process below this one, with where in the kernel it is."""
+    from mpijob.local.processes import descendants
+
+    lines = []
+    for process in sorted(descendants(os.getpid())):
+        place = Path("/proc", str(process))
         with suppress(OSError):  # It has ended meanwhile.
             waits, words = (place / "wchan").read_text(), (place / "cmdline").read_bytes()
-            if words and _begun(place) > since:
-                parent = _stat(place)[1]
-                command = words.replace(b"\0", b" ").decode(errors="replace")[:300]
-                lines.append(f"{place.name} below {parent}, in {waits}: {command}\n")
+            command = words.replace(b"\0", b" ").decode(errors="replace")[:300]
+            lines.append(f"{process} in {waits}: {command}\n")
     return "".join(lines)
-
-
-def _begun(place: Path) -> int:
-    """Return when a process began, in ticks since the machine did."""
-    return int(_stat(place)[19])
-
-
-def _stat(place: Path) -> list[str]:
-    """Return what stands behind a process's name in its `stat`, its state first."""
-    return (place / "stat").read_text().rpartition(")")[2].split()
 
 
 BAD_MANIFESTS = Path(__file__).with_name("jobfile") / "bad_manifests.py"

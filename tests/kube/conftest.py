@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from harness.authority import Authority
@@ -53,6 +54,17 @@ def asked():
         return asyncio.run(whole())
 
     return play
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request):
+    """Run a coroutine by a loop of the standard library, and by that of the operator."""
+
+    def run(whole):
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            return runner.run(whole)
+
+    return run
 
 
 @pytest.fixture

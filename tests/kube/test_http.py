@@ -5,7 +5,6 @@ import ssl
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-import uvloop
 
 from mpijob.kube.http import Http
 from mpijob.kube.line import Broken
@@ -75,17 +74,6 @@ async def listening(serve, trust=None):
         for task in talks:
             task.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def run(request):
-    """Run a coroutine by a loop of the standard library, and by that of the operator."""
-
-    def run(whole):
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            return runner.run(whole)
-
-    return run
 
 
 @pytest.fixture

@@ -6,23 +6,11 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-import uvloop
 
 from mpijob.kube.serving import Health, served
 
 HEALTH = Health(lambda: True, lambda: False)
 METRICS = b"jobs 1.0\n"
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def run(request):
-    """What runs a coroutine, on the loop of a command and on that of an operator."""
-
-    def whole(scene):
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            return runner.run(scene)
-
-    return whole
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import click
 from mpijob.cli.render.facts import short
 from mpijob.cli.render.progress import progress
 from mpijob.core.explain import Weight, explain
-from mpijob.core.observed import ContainerView, Observed
+from mpijob.core.observed import Observed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,17 +105,10 @@ def watching(*, quiet: bool) -> Watching:
     return Lines() if sys.stderr.isatty() else Notes()
 
 
-#: Why a container ended that never started, and so said nothing: containerd's and Docker's word.
-_NEVER_STARTED = ("StartError", "ContainerCannotRun")
-
-
 def heard(observed: Observed) -> set[str]:
     """Return the subjects of facts that need no telling: launchers, whose output is passed on."""
-    return {f"pod {pod.name}" for pod in observed.launcher_pods if any(map(_spoke, pod.containers))}
-
-
-def _spoke(container: ContainerView) -> bool:
-    return container.exit_code is not None and container.ended_reason not in _NEVER_STARTED
+    launchers = observed.launcher_pods
+    return {f"pod {pod.name}" for pod in launchers if any(c.has_run for c in pod.containers)}
 
 
 def note(text: str) -> None:

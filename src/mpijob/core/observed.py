@@ -90,6 +90,10 @@ class LauncherView(Child, frozen=True):
     deleting: bool = False
 
 
+#: Why a container ended that could not be started: containerd's word, and Docker's.
+_NEVER_BEGAN = ("StartError", "ContainerCannotRun")
+
+
 class ContainerView(Struct, frozen=True):
     """One container of a pod (init containers too): how it waits, runs or has ended."""
 
@@ -103,6 +107,11 @@ class ContainerView(Struct, frozen=True):
     ended_message: str = ""
     ended_at: datetime | None = None
     restart_count: int = 0
+
+    @property
+    def has_run(self) -> bool:
+        """Whether a run of it has ended; one that could not begin ends too, and said nothing."""
+        return self.exit_code is not None and self.ended_reason not in _NEVER_BEGAN
 
 
 class PodView(Child, frozen=True):

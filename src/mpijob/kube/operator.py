@@ -82,15 +82,14 @@ async def run(connection: Connection, settings: Settings) -> bool:
     where MPIJobs are no longer served in the version that it asks for: its successor looks anew.
     """
     pace = Pace(settings.requests_at_once, settings.requests_per_s)
-    keys = DrawnKeys()
     # The first draw loads a large library: here it keeps no job waiting, and no probe.
-    await keys.draw(SecretContent.USER_KEYS, settings.config.key_type, Key("", ""))
+    await DrawnKeys().draw(SecretContent.USER_KEYS, settings.config.key_type, Key("", ""))
     async with (
         Client(connection, pace, agent="mpi-operator") as client,
         # Of its own, so that no renewal stands in line behind requests that hang.
         Client(connection, agent="mpi-operator-leader-election") as lease_client,
     ):
-        operator = _Operator(client, lease_client, keys, settings)
+        operator = _Operator(client, lease_client, settings)
         numbers = metrics(operator.engine, client, lambda: operator.leads)
         health = Health(
             lambda: True,
@@ -119,9 +118,7 @@ async def run(connection: Connection, settings: Settings) -> bool:
 class _Operator:
     """One process's part: it waits for the Lease, and acts while it holds it."""
 
-    def __init__(
-        self, client: Client, lease_client: Client, keys: DrawnKeys, settings: Settings
-    ) -> None:
+    def __init__(self, client: Client, lease_client: Client, settings: Settings) -> None:
         gang = settings.config.gang
         self._client = client
         self._paths = Paths(gang=gang.value if gang else "", namespace=settings.namespace)
@@ -132,7 +129,7 @@ class _Operator:
         self._leases = KubeObjects(lease_client, self._paths)
         self._settings = settings
         self.leads = False
-        outside = Outside(self._objects, keys, _now)
+        outside = Outside(self._objects, DrawnKeys(), _now)
         self.engine = Engine(
             outside, settings.config, kinds=kinds, workers=settings.workers, rest_s=_REST_S
         )

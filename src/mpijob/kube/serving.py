@@ -1,12 +1,14 @@
 """What the operator answers over HTTP: whether it is well, whether it is ready, its metrics.
 
 httptools reads the protocol, asyncio (or uvloop) has the sockets. Who asks is a kubelet or a
-Prometheus; whoever else comes may ask for little, be silent for a while, and leave nothing unread.
+Prometheus; whoever else comes may ask for little, be silent for a while, and leave nothing unread
+(decision 0018).
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from msgspec import Struct
@@ -118,7 +120,8 @@ class _Peer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # uvloop has its own.
+        # uvloop's are none of asyncio's, and made of all that those are.
+        self._transport = cast(asyncio.Transport, transport)
         self._peers.add(self)
         self._listen()
 
@@ -142,7 +145,7 @@ class _Peer(asyncio.Protocol):
         if self._size > _REQUEST_BYTES:
             self.dismiss()
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, _error: Exception | None) -> None:
         """End."""
         self._peers.discard(self)
         self._alarm.cancel()

@@ -1,4 +1,4 @@
-"""Run a command as an ordinary user, seen from root: `as_user.py USER PATHS COMMAND...`.
+"""Run a command as a user, as root sees that one: `as_user.py USER PATHS COMMAND...`.
 
 PATHS, separated by colons, are what the command needs to see of the machine. Where one lies below
 a folder that is root's alone (as /root is), a private mount namespace shows it all the same, and
