@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -166,8 +167,25 @@ class Arena:
                 begun.setdefault(row.about.name, row.at)
         of_job: dict[str, list[datetime]] = defaultdict(list)
         for pod, at in begun.items():
-            of_job[re.sub(r"-(worker|launcher)-[^-]*$", "", pod)].append(at)
+            of_job[_job_of(pod)].append(at)
         return {job: (max(all_) - min(all_)).total_seconds() for job, all_ in of_job.items()}
+
+    def waits_s(self, namespace: str, since: int) -> dict[str, float]:
+        """Return of each job how long (s) after it was asked for its last worker had been created.
+
+        By the server's own log: its watchers hear of both late while it is busy.
+        """
+        asked: dict[str, datetime] = {}
+        made: dict[str, datetime] = {}
+        for row in self._log(since):
+            created = row.verb == "create" and row.answer.code == HTTPStatus.CREATED
+            if row.about.namespace != namespace or not created:
+                continue
+            if row.about.what == "mpijobs":
+                asked[row.about.name] = row.at
+            elif row.about.what == "pods" and "-worker-" in row.about.name:
+                made[_job_of(row.about.name)] = row.answered_at
+        return {job: (made[job] - at).total_seconds() for job, at in asked.items()}
 
     def _log(self, since: int) -> Iterator["_Audited"]:
         """Yield what the server was asked since then."""
@@ -189,11 +207,22 @@ class _About(msgspec.Struct):
         return f"{self.resource}/{self.subresource}".rstrip("/")
 
 
+class _Answer(msgspec.Struct):
+    code: int = 0
+
+
 class _Audited(msgspec.Struct):
     verb: str
     at: datetime = msgspec.field(name="requestReceivedTimestamp")
+    answered_at: datetime = msgspec.field(name="stageTimestamp")
+    answer: _Answer = msgspec.field(name="responseStatus", default_factory=_Answer)
     agent: str = msgspec.field(name="userAgent", default="")
     about: _About = msgspec.field(name="objectRef", default_factory=_About)
+
+
+def _job_of(pod: str) -> str:
+    """Return the name of the job that a worker or a launcher's pod is of."""
+    return re.sub(r"-(worker|launcher)-[^-]*$", "", pod)
 
 
 _MAY_ALL = {

@@ -124,7 +124,7 @@ async def until_succeeded(server: Server, namespace: str, job: dict[str, Any]) -
 async def until_workers(server: Server, namespace: str, job: dict[str, Any]) -> float:
     """Make a job, and return after how long (s) all its workers had been created."""
     path, selector = PODS.format(namespace), _workers_of(job)
-    count = job["spec"]["mpiReplicaSpecs"]["Worker"]["replicas"]
+    count = _worker_count(job)
     since = await server.version(path)
     created = 0
     began_at = perf_counter()
@@ -138,8 +138,14 @@ async def until_workers(server: Server, namespace: str, job: dict[str, Any]) -> 
     raise AssertionError("a watch ends by raising")
 
 
-def _workers_of(job: dict[str, Any]) -> str:
-    return f"{WORKERS},{names.JOB_NAME_LABEL}={job['metadata']['name']}"
+def _workers_of(*jobs: dict[str, Any]) -> str:
+    called = ",".join(job["metadata"]["name"] for job in jobs)
+    return f"{WORKERS},{names.JOB_NAME_LABEL} in ({called})"
+
+
+def _worker_count(job: dict[str, Any]) -> int:
+    count: int = job["spec"]["mpiReplicaSpecs"]["Worker"]["replicas"]
+    return count
 
 
 async def until_tidy(server: Server, namespace: str) -> None:
@@ -161,10 +167,10 @@ async def until_tidy(server: Server, namespace: str) -> None:
 
 async def small_beside_large(
     server: Server, namespace: str, large: dict[str, Any], small: Sequence[dict[str, Any]]
-) -> list[float]:
+) -> None:
     """Make a large job, then small ones, one after the other, while its workers come.
 
-    Return how long (s) each small one took to have its workers, the longest last.
+    Each waits until those before it have all their workers.
     """
     path = PODS.format(namespace)
     since = await server.version(path)
@@ -173,4 +179,12 @@ async def small_beside_large(
     first = server.follow(path, since=since, metadata_only=True, labelSelector=_workers_of(large))
     async with asyncio.timeout(LIMIT_S):
         await anext(first)
-    return sorted([await until_workers(server, namespace, job) for job in small])
+    workers = server.follow(
+        path, since=since, metadata_only=True, labelSelector=_workers_of(*small)
+    )
+    async with asyncio.timeout(LIMIT_S):
+        for job in small:
+            await post(server, namespace, [job])
+            lacking = _worker_count(job)
+            while lacking:
+                lacking -= _decode(await anext(workers)).type == "ADDED"

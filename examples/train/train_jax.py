@@ -78,7 +78,7 @@ def trained(ranks: MPI.Comm, mine: Pictures) -> tuple[Weights, float]:
 def main() -> None:
     """Train, test, and let rank 0 say how well it went."""
     ranks = MPI.COMM_WORLD
-    learn, test = digits(ranks)
+    learn, test = digits()
     weights, loss = trained(ranks, learn.share(ranks.rank, ranks.size))
     mine = test.share(ranks.rank, ranks.size)
     found = np.asarray(jax.jit(scores)(weights, mine.pixels)).argmax(axis=1)

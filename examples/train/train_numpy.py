@@ -75,7 +75,7 @@ def trained(ranks: MPI.Comm, mine: Pictures) -> tuple[Weights, float]:
 def main() -> None:
     """Train, test, and let rank 0 say how well it went."""
     ranks = MPI.COMM_WORLD
-    learn, test = digits(ranks)
+    learn, test = digits()
     weights, loss = trained(ranks, learn.share(ranks.rank, ranks.size))
     mine = test.share(ranks.rank, ranks.size)
     hits = int((forward(weights, mine.pixels)[1].argmax(axis=1) == mine.digits).sum())

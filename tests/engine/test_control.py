@@ -9,7 +9,7 @@ from mpijob.cluster.store import Store
 from mpijob.core.config import Config
 from mpijob.core.job import Key
 from mpijob.core.plan import Kind, Ref
-from mpijob.engine.control import Engine, Outside
+from mpijob.engine.control import Bounds, Engine, Outside
 from mpijob.testing.memory import MemoryObjects
 from mpijob.testing.worlds import NOON
 
@@ -47,11 +47,11 @@ class Flaky(MemoryObjects):
         return await super().create(manifest)
 
 
-def manifest(name="pi", **spec):
+def manifest(name="pi", workers=2, **spec):
     template = {"spec": {"containers": [{"name": "mpi", "image": "x"}]}}
     replicas = {
         "Launcher": {"replicas": 1, "template": template},
-        "Worker": {"replicas": 2, "template": template},
+        "Worker": {"replicas": workers, "template": template},
     }
     return {
         "apiVersion": "kubeflow.org/v2beta1",
@@ -210,7 +210,7 @@ def test_of_a_hundred_jobs_at_which_there_is_nothing_to_do_each_look_gives_other
         objects = MemoryObjects(Store(), lambda: NOON)
         for number in range(100):
             await objects.create(manifest(f"pi-{number}", runPolicy=elsewhere))
-        engine = Engine(Outside(objects, SameKeys(), lambda: NOON), Config(), workers=1)
+        engine = Engine(Outside(objects, SameKeys(), lambda: NOON), Config(), bounds=Bounds(jobs=1))
         running = asyncio.create_task(engine.run())
         await engine.synced.wait()
         turns = 0
@@ -222,3 +222,62 @@ def test_of_a_hundred_jobs_at_which_there_is_nothing_to_do_each_look_gives_other
         return turns
 
     assert asyncio.run(scene()) >= 100
+
+
+class Slow(MemoryObjects):
+    """Makes workers of `large` one by one, as it is let, and of `small` nothing until it may."""
+
+    def __init__(self):
+        super().__init__(Store(), lambda: NOON)
+        self.let, self.small_may = asyncio.Semaphore(0), asyncio.Event()
+        self.under_way = self.small_asked = 0
+        self._asked = asyncio.Event()
+
+    async def create(self, manifest):
+        name = manifest["metadata"]["name"]
+        if name.startswith("small-"):
+            self.small_asked += 1
+            self._asked.set()
+            await self.small_may.wait()
+        if name.startswith("large-worker-"):
+            self.under_way += 1
+            self._asked.set()
+            await self.let.acquire()
+            self.under_way -= 1
+            self._asked.set()
+        return await super().create(manifest)
+
+    def let_be_made(self, count):
+        for _ in range(count):
+            self.let.release()
+
+    async def until(self, holds):
+        async with asyncio.timeout(20):
+            while not holds():
+                self._asked.clear()
+                await self._asked.wait()
+
+
+def test_a_large_job_makes_room_while_another_is_at_work_and_takes_it_again():
+    async def scene():
+        objects = Slow()
+        engine = Engine(
+            Outside(objects, SameKeys(), lambda: NOON), Config(), bounds=Bounds(steps=64)
+        )
+        running = asyncio.create_task(engine.run())
+        await objects.create(manifest("large", workers=200))
+        await objects.until(lambda: objects.under_way == 64)
+        await objects.create(manifest("small"))
+        await objects.until(lambda: objects.small_asked)
+        objects.let_be_made(60)
+        await objects.until(lambda: objects.under_way == 16)
+        objects.small_may.set()
+        await until(objects, lambda: len(children(objects.store, "small")) == len(CHILDREN))
+        # Whenever a step has ended it asks how many it may have.
+        objects.let_be_made(1)
+        await objects.until(lambda: objects.under_way == 64)
+        running.cancel()
+        await asyncio.wait([running])
+        return len([name for name in children(objects.store, "large") if "worker" in name])
+
+    assert asyncio.run(scene()) == 61

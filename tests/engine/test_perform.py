@@ -41,10 +41,23 @@ def config(name, **data):
     return Create(Ref(Kind.CONFIG_MAP, "default", name), manifest)
 
 
-def run(*stages, store=None, learned=None):
+class Busy(MemoryObjects):
+    """Takes its time with every request, and notes how many were under way at the most."""
+
+    under_way = most = 0
+
+    async def create(self, manifest):
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        return await super().create(manifest)
+
+
+def run(*stages, store=None, learned=None, objects=None, width=64):
     """Perform stages on a store and return the store."""
     store = store or Store()
-    objects = MemoryObjects(store, lambda: NOON)
+    objects = objects or MemoryObjects(store, lambda: NOON)
     learn = (learned if learned is not None else []).append
     hands = Hands(
         objects,
@@ -53,6 +66,7 @@ def run(*stages, store=None, learned=None):
         lambda kind, manifest: learn(manifest),
         lambda ref, uid: learn(ref),
         lambda job, kind, manifest: learn(manifest),
+        lambda: width,
     )
     asyncio.run(perform(Plan(stages), JOB, hands, NOON))
     return store
@@ -64,6 +78,14 @@ def held(store, kind=Kind.CONFIG_MAP):
 
 def test_the_steps_of_a_stage_are_all_performed():
     assert held(run((config("a"), config("b"), config("c")))) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("width", [1, 3, 64])
+def test_of_one_job_no_more_steps_are_under_way_than_that(width):
+    store = Store()
+    busy = Busy(store, lambda: NOON)
+    run(tuple(config(f"c-{number}") for number in range(10)), objects=busy, width=width)
+    assert (busy.most, len(store.list(Kind.CONFIG_MAP))) == (min(width, 10), 10)
 
 
 def test_a_failed_step_ends_the_plan_after_its_stage():

@@ -31,6 +31,26 @@ class Outside(Struct, frozen=True):
     now: Callable[[], datetime]
 
 
+class Bounds(Struct, frozen=True):
+    """How much an engine does at once.
+
+    Args:
+        jobs: How many are looked at, at the same time.
+        steps: How many of one job may be under way, while no other job is at work.
+        rest_s: How long a job at which nothing was to be done is left alone.
+
+    """
+
+    jobs: int = 16
+    steps: int = 64
+    rest_s: float = 0.0
+
+
+_BOUNDS = Bounds()
+#: Beside others, a job has this part of the steps that it may have alone.
+_NARROWED = 4
+
+
 class Engine:
     """One operator: its cache, its queue, and the workers that empty it.
 
@@ -48,10 +68,8 @@ class Engine:
         *,
         only: Key | None = None,
         kinds: Iterable[Kind] = CHILD_KINDS,
-        workers: int = 16,
-        rest_s: float = 0.0,
+        bounds: Bounds = _BOUNDS,
     ) -> None:
-        """`rest_s` is how long a job at which nothing was to be done is left alone."""
         self.cache = Cache(read_job=partial(versions.job, units=config.units))
         self.tally = Tally()
         self.synced = asyncio.Event()
@@ -59,8 +77,8 @@ class Engine:
         self._config = config
         self._only = only
         self._kinds = (Kind.MPI_JOB, *kinds)
-        self._worker_count = workers
-        self._queue = Queue(rest_s)
+        self._bounds = bounds
+        self._queue = Queue(bounds.rest_s)
         self._hands = Hands(
             outside.objects,
             outside.keys,
@@ -68,6 +86,7 @@ class Engine:
             self.cache.learn,
             self.cache.learn_deleted,
             self.cache.meet,
+            self._width,
         )
 
     async def run(self) -> None:
@@ -80,7 +99,7 @@ class Engine:
                 for told in synced:
                     await told.wait()
                 self.synced.set()
-                for _ in range(self._worker_count):
+                for _ in range(self._bounds.jobs):
                     tasks.create_task(self._work())
         finally:
             self._queue.close()
@@ -107,6 +126,15 @@ class Engine:
                 for row in became_true(observed.job.status, step.status):
                     _log.info("%s: %s", row.type, row.message, extra=_of(key))
         return plan
+
+    def _width(self) -> int:
+        """Return how many steps of one job may be under way now.
+
+        A server shares its time among all that it is asked: beside the requests of a large job
+        those of a small one would take long.
+        """
+        alone = self._bounds.steps
+        return alone if self._queue.busy_count < 2 else max(1, alone // _NARROWED)
 
     @property
     def due_count(self) -> int:

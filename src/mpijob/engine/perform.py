@@ -44,7 +44,7 @@ class Hands(Struct, frozen=True):
         learn: Told of every object that a write was answered with, by its kind.
         learn_deleted: Told of every object that was deleted, by its address and uid.
         meet: Told of every object that stood under a name that a job wanted.
-        width: How many steps of a stage may be under way at once.
+        width: How many steps of one job may be under way now; asked before each.
 
     """
 
@@ -54,7 +54,7 @@ class Hands(Struct, frozen=True):
     learn: Callable[[Kind, Manifest | bytes], None]
     learn_deleted: Callable[[Ref, str], None]
     meet: Callable[[Key, Kind, Manifest], None]
-    width: int = 64
+    width: Callable[[], int] = lambda: 64
 
 
 async def perform(plan: Plan, job: Identity, hands: Hands, now: datetime) -> None:
@@ -68,7 +68,7 @@ async def perform(plan: Plan, job: Identity, hands: Hands, now: datetime) -> Non
 
     """
     for stage in plan.stages:
-        if len(stage) == 1 or hands.width == 1:
+        if len(stage) == 1 or hands.width() == 1:
             for step in stage:
                 await _perform_step(step, job, hands, now)
         else:
@@ -79,16 +79,29 @@ async def _perform_stage(stage: Sequence[Step], job: Identity, hands: Hands, now
     """Perform the steps of one stage at once; all are tried, then the first failure is raised."""
     import asyncio  # `mpijob sim` performs step by step, and starts sooner without.
 
-    gate = asyncio.Semaphore(hands.width)
+    failures: dict[int, Exception] = {}
+    under_way = 0
+    ended = asyncio.Event()
 
-    async def one(step: Step) -> None:
-        async with gate:
+    async def one(number: int, step: Step) -> None:
+        nonlocal under_way
+        try:
             await _perform_step(step, job, hands, now)
+        except Exception as failure:  # noqa: BLE001
+            failures[number] = failure
+        finally:
+            under_way -= 1
+            ended.set()
 
-    ended = await asyncio.gather(*map(one, stage), return_exceptions=True)
-    for failure in ended:
-        if isinstance(failure, BaseException):
-            raise failure
+    async with asyncio.TaskGroup() as tasks:
+        for number, step in enumerate(stage):
+            while under_way >= hands.width():
+                ended.clear()
+                await ended.wait()
+            under_way += 1
+            tasks.create_task(one(number, step))
+    if failures:
+        raise failures[min(failures)]
 
 
 async def _perform_step(step: Step, job: Identity, hands: Hands, now: datetime) -> None:

@@ -98,6 +98,11 @@ class Queue:
         """How many keys wait for a worker."""
         return len(self._due)
 
+    @property
+    def busy_count(self) -> int:
+        """How many keys are with a worker."""
+        return len(self._busy)
+
     def close(self) -> None:
         """Cancel every timer."""
         for timers in (self._timers, self._resting):

@@ -21,7 +21,7 @@ from mpijob.core.plan import Kind, Ref, SecretContent
 from mpijob.core.version import Version
 from mpijob.engine.adoption import adopt
 from mpijob.engine.cache import CHILD_KINDS, RIGHTS
-from mpijob.engine.control import Engine, Outside
+from mpijob.engine.control import Bounds, Engine, Outside
 from mpijob.engine.lease import Candidate, Lost, lead
 from mpijob.keys import DrawnKeys
 from mpijob.kube.client import Client, Expired, Pace
@@ -131,7 +131,10 @@ class _Operator:
         self.leads = False
         outside = Outside(self._objects, DrawnKeys(), _now)
         self.engine = Engine(
-            outside, settings.config, kinds=kinds, workers=settings.workers, rest_s=_REST_S
+            outside,
+            settings.config,
+            kinds=kinds,
+            bounds=Bounds(settings.workers, settings.requests_at_once, _REST_S),
         )
 
     @property

@@ -132,7 +132,7 @@ class Operator:
             self.cache.learn,
             self.cache.learn_deleted,
             self.cache.meet,
-            width=1,
+            width=lambda: 1,
         )
         self._cursors = {kind: self._list(kind) for kind in KINDS}
         self._told = sum(self._cursors.values())

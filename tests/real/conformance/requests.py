@@ -190,7 +190,8 @@ FIELDS: Mapping[Kind, tuple[Fields, ...]] = {
         {"spec": {"runPolicy": {"suspend": False, "backoffLimit": 2}}},
         {"spec": {"runPolicy": None}},
         {"spec": {"mpiImplementation": "MPICH"}},
-        {"spec": {"mpiReplicaSpecs": {"Worker": {"replicas": 3}}}},
+        # Whole, so that every job is sound: the small cluster has none of the definition's rules.
+        {"spec": {"mpiReplicaSpecs": {"Worker": {**_REPLICAS["Worker"], "replicas": 3}}}},
         {"spec": {"mpiReplicaSpecs": {"Worker": None}}},
     ),
 }
