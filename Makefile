@@ -26,7 +26,7 @@ export UV_NO_PROGRESS := 1
 # Tests are compiled once, not anew in each process of each run.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 WORKERS ?= 2
-# Tests with real nodes wait most of their time.
+# Tests with a real Kubernetes wait much of their time.
 REAL_WORKERS ?= 3
 
 .PHONY: help setup mpi fmt lint check quick test server real soak sim bench demo lock clean
@@ -104,7 +104,7 @@ test: quick mpi ## quick, a real MPI, a real API server, and every MPI on two re
 # Where Kubernetes cannot be built, the tests that need it say so and are skipped, or in CI fail.
 server: setup ## Of the tests on a real Kubernetes, those that need no root: its nodes are fake.
 	-@$(HARNESS) build --fake-nodes 20
-	@$(PYTEST) -rs -n $(WORKERS) -m "real and not soak and not nodes" tests/real
+	@$(PYTEST) -rs -n $(REAL_WORKERS) -m "real and not soak and not nodes" tests/real
 
 real: setup ## All tests on a real Kubernetes, built once and brought up here.
 	-@$(HARNESS) build --nodes 2

@@ -305,6 +305,18 @@ def test_a_finalizer_holds_an_object_until_it_is_taken_off(cluster, config_map):
     )
 
 
+def test_who_releases_an_object_sees_what_was_written_and_watchers_what_was_stored(
+    cluster, config_map
+):
+    cluster.make(config_map(finalizers=["a/b"]))
+    held = cluster.store.delete(CONFIG, now=NOON)["metadata"]
+    released = cluster.store.patch(CONFIG, {"metadata": {"finalizers": None}}, now=NOON)
+    deleted = cluster.store.changes(0)[-1].manifest["metadata"]
+    without = {name: value for name, value in held.items() if name != "finalizers"}
+    deletion = {**held, "resourceVersion": str(cluster.store.version)}
+    assert (released["metadata"], deleted) == (without, deletion)
+
+
 def test_no_finalizer_is_added_to_an_object_that_is_being_deleted(cluster, config_map):
     cluster.make(config_map(finalizers=["a/b"]))
     cluster.store.delete(CONFIG, now=NOON)

@@ -292,7 +292,11 @@ class Store:
             faults += tuple(status_problems(old, new))
         self._admitted(ref, new, faults)
         if update.is_released(new):
-            return self._put(ChangeType.DELETED, ref, new, now)
+            # Watchers are told what was stored last, at the version of the deletion; who asked for
+            # it what was written, at the version before.
+            self._put(ChangeType.DELETED, ref, old, now)
+            version = old["metadata"]["resourceVersion"]
+            return {**new, "metadata": {**new["metadata"], "resourceVersion": version}}
         return self._put(ChangeType.MODIFIED, ref, new, now)
 
     def _put(self, change: ChangeType, ref: Ref, manifest: Manifest, now: datetime) -> Manifest:
