@@ -1,7 +1,7 @@
 """The loads: jobs that are made, and the moments at which what was waited for had come."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from time import perf_counter, time
 from typing import Any
 
@@ -124,23 +124,24 @@ async def until_succeeded(server: Server, namespace: str, job: dict[str, Any]) -
 async def until_workers(server: Server, namespace: str, job: dict[str, Any]) -> float:
     """Make a job, and return after how long (s) all its workers had been created."""
     path, selector = PODS.format(namespace), _workers_of(job)
-    count = _worker_count(job)
     since = await server.version(path)
-    created = 0
     began_at = perf_counter()
     async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
         tasks.create_task(post(server, namespace, [job]))
         workers = server.follow(path, since=since, metadata_only=True, labelSelector=selector)
-        async for line in workers:
-            created += _decode(line).type == "ADDED"
-            if created == count:
-                return perf_counter() - began_at
-    raise AssertionError("a watch ends by raising")
+        await _until_told("ADDED", _worker_count(job), workers)
+        return perf_counter() - began_at
 
 
 def _workers_of(*jobs: dict[str, Any]) -> str:
     called = ",".join(job["metadata"]["name"] for job in jobs)
     return f"{WORKERS},{names.JOB_NAME_LABEL} in ({called})"
+
+
+async def _until_told(change: str, count: int, lines: AsyncIterator[bytes]) -> None:
+    """Return once a watch has told of so many changes of a kind."""
+    while count:
+        count -= _decode(await anext(lines)).type == change
 
 
 def _worker_count(job: dict[str, Any]) -> int:
@@ -152,17 +153,10 @@ async def until_tidy(server: Server, namespace: str) -> None:
     """Return once no job has a worker any more."""
     path = PODS.format(namespace)
     there = await server.read(f"{path}?labelSelector={WORKERS}")
-    left = len(there["items"])
-    if not left:
-        return
     since = there["metadata"]["resourceVersion"]
+    workers = server.follow(path, since=since, metadata_only=True, labelSelector=WORKERS)
     async with asyncio.timeout(LIMIT_S):
-        async for line in server.follow(
-            path, since=since, metadata_only=True, labelSelector=WORKERS
-        ):
-            left -= _decode(line).type == "DELETED"
-            if not left:
-                return
+        await _until_told("DELETED", len(there["items"]), workers)
 
 
 async def small_beside_large(
@@ -185,6 +179,4 @@ async def small_beside_large(
     async with asyncio.timeout(LIMIT_S):
         for job in small:
             await post(server, namespace, [job])
-            lacking = _worker_count(job)
-            while lacking:
-                lacking -= _decode(await anext(workers)).type == "ADDED"
+            await _until_told("ADDED", _worker_count(job), workers)

@@ -87,7 +87,7 @@ async def _perform_stage(stage: Sequence[Step], job: Identity, hands: Hands, now
         nonlocal under_way
         try:
             await _perform_step(step, job, hands, now)
-        except Exception as failure:  # noqa: BLE001
+        except Exception as failure:  # noqa: BLE001  # Raised below, once all were tried.
             failures[number] = failure
         finally:
             under_way -= 1
