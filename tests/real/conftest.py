@@ -15,10 +15,11 @@ from xdist.scheduler import LoadScopeScheduling
 from harness.api import Api
 from harness.cluster import Cluster
 from harness.control_plane import ControlPlane
-from harness.fake_site import MPIJOB, FakeSite, define, fake_site
+from harness.fake_site import FakeSite, define, fake_site
 from harness.images import Builder
 from harness.leftovers import lasting_leftovers
 from harness.order import is_alone, module_name, turn
+from harness.own_operator import MPIJOB, own_operator
 from harness.processes import Process
 from harness.shape import Shape
 from harness.supervisor import shared
@@ -174,15 +175,8 @@ def defined(cluster: Cluster) -> Cluster:
 @pytest.fixture
 def operator(defined: Cluster, namespace: str, tmp_path: Path) -> Iterator[Process]:
     """Return an operator that looks after the test's namespace."""
-    flags = [f"--namespace={namespace}", f"--lock-namespace={namespace}", "--health-port=0"]
-    running = Process(
-        "operator",
-        [*MPIJOB, "operator", *flags],
-        tmp_path / "operator.log",
-        environment={"KUBECONFIG": defined.kubeconfig},
-    )
-    yield running
-    running.stop()
+    with own_operator(defined, namespace, tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

@@ -15,16 +15,13 @@ import yaml
 from click.testing import CliRunner
 
 from harness.cluster import write_kubeconfig
-from harness.processes import Process
+from harness.fake_site import JOBS, define
+from harness.own_operator import MPIJOB, own_operator
 from mpijob.api.crd import definition
 from mpijob.cli import exits
 from mpijob.cli.root import cli
 
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-APPLY = "application/apply-patch+yaml"
-JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
 PODS = "/api/v1/namespaces/{}/pods"
-MPIJOB = [sys.executable, "-c", "from mpijob.cli import main; main()"]
 IMAGE = "example.com/mpi:1"
 EVER = {"fake.mpijob.dev/runs-for": "ever"}
 
@@ -78,32 +75,16 @@ class Site:
 @pytest.fixture(scope="module")
 def site(cluster, tmp_path_factory):
     folder, namespace = tmp_path_factory.mktemp("cli"), f"t-{secrets.token_hex(4)}"
-    crd = definition()
-    name = crd["metadata"]["name"]
     with cluster.api("test-cli") as api:
-        query = {"fieldManager": "test-cli", "force": "true"}
-        api.did(api.ask("PATCH", f"{DEFINITIONS}/{name}", crd, content_type=APPLY, query=query))
-        api.until(DEFINITIONS, _is_established, fieldSelector=f"metadata.name={name}")
+        define(api, definition())
         api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
         api.until(accounts, lambda found: found["metadata"]["name"] == "default")
-        flags = [f"--namespace={namespace}", f"--lock-namespace={namespace}", "--health-port=0"]
-        operator = Process(
-            "operator",
-            [*MPIJOB, "operator", *flags],
-            folder / "operator.log",
-            environment={"KUBECONFIG": cluster.kubeconfig},
-        )
         try:
-            yield Site(cluster, api, namespace, folder)
+            with own_operator(cluster, namespace, folder):
+                yield Site(cluster, api, namespace, folder)
         finally:
-            operator.stop()
             api.delete(f"/api/v1/namespaces/{namespace}")
-
-
-def _is_established(crd):
-    rows = crd.get("status", {}).get("conditions") or ()
-    return any((row["type"], row["status"]) == ("Established", "True") for row in rows)
 
 
 # Looking. One job that has ended well is looked at in every way.

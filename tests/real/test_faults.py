@@ -19,7 +19,8 @@ import pytest
 from harness.api import Event
 from harness.audit import JOB_NAME, Audit, audited
 from harness.cluster import Cluster, write_kubeconfig
-from harness.fake_site import JOBS, MPIJOB
+from harness.fake_site import JOBS
+from harness.own_operator import MPIJOB
 from harness.processes import Process
 from harness.proxy import CALM, Faults, Line, bad_line
 from harness.stories import Play

@@ -5,14 +5,13 @@ edits of a job arrive, and that nobody is fought. The definitions are distilled 
 we write (tests/core/build/pod_groups.yaml).
 """
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
-from harness.fake_site import JOBS, MPIJOB, define
-from harness.processes import Process
+from harness.fake_site import JOBS, define
+from harness.own_operator import own_operator
 from mpijob.core import build
 from mpijob.core.config import Config, Gang
 from mpijob.core.job import LauncherStart, RunPolicy, SchedulingPolicy
@@ -31,24 +30,6 @@ def with_groups(defined):
         for crd in yaml.safe_load_all(groups.read_text()):
             define(api, crd)
     return defined
-
-
-@contextmanager
-def operator(cluster, namespace, folder, scheduler):
-    """Run an operator for one namespace, told of that gang scheduler."""
-    flags = [
-        f"--gang-scheduling={scheduler}",
-        f"--namespace={namespace}",
-        f"--lock-namespace={namespace}",
-        "--health-port=0",
-    ]
-    environment = {"KUBECONFIG": cluster.kubeconfig}
-    log = folder / "operator.log"
-    running = Process("operator", [*MPIJOB, "operator", *flags], log, environment=environment)
-    try:
-        yield
-    finally:
-        running.stop()
 
 
 def job(**scheduling):
@@ -91,7 +72,7 @@ def test_a_server_takes_every_pod_group(with_groups, api, namespace, scheduler, 
 def test_volcanos_pod_group_follows_its_job(with_groups, api, namespace, tmp_path):
     """`TestMPIJobWithVolcanoScheduler`, mpi-operator v0.8.2 (test/integration)."""
     jobs, groups = JOBS.format(namespace), VOLCANO.format(namespace)
-    with operator(with_groups, namespace, tmp_path, "volcano"):
+    with own_operator(with_groups, namespace, tmp_path, ["--gang-scheduling=volcano"]):
         api.create(jobs, job())
         first = api.until(groups, lambda group: group["spec"]["minMember"] == 3)
         fields = {"minAvailable": 2, "queue": "team-a"}
@@ -124,7 +105,8 @@ def test_the_plugins_pod_group_follows_its_job_to_the_end(with_groups, api, name
     """
     jobs, groups = JOBS.format(namespace), PLUGINS.format(namespace)
     waiting_for_nobody = job(minAvailable=0, scheduleTimeoutSeconds=10)
-    with operator(with_groups, namespace, tmp_path, "default-scheduler"):
+    flags = ["--gang-scheduling=default-scheduler"]
+    with own_operator(with_groups, namespace, tmp_path, flags):
         api.create(jobs, waiting_for_nobody)
         first = api.until(groups, lambda group: group["metadata"]["name"] == "pi")
         pods = f"/api/v1/namespaces/{namespace}/pods"

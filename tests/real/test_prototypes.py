@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from harness.fake_nodes import GPU, GPU_EVERY, node
-from harness.fake_site import JOBS, MPIJOB, FakeSite
+from harness.fake_site import JOBS, FakeSite
 from harness.fake_site import fake_site as brought_up
+from harness.own_operator import MPIJOB
 from harness.unavailable import Unavailable
 from mpijob.cli import exits
 

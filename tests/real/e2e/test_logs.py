@@ -8,7 +8,7 @@ import pytest
 
 from harness import faults
 from harness.manifests import job
-from harness.site import MPIJOB
+from harness.own_operator import MPIJOB
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made.
 

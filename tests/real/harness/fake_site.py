@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -13,10 +12,10 @@ from harness.api import Api
 from harness.cluster import Cluster, write_kubeconfig
 from harness.control_plane import ControlPlane
 from harness.fake_nodes import fake_nodes
+from harness.own_operator import MPIJOB, until_one_leads
 from harness.processes import Process
 from mpijob.generate.settings import NAME
 
-MPIJOB = [sys.executable, "-c", "from mpijob.cli import main; main()"]
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 APPLY = "application/apply-patch+yaml"
 JOBS = "/apis/kubeflow.org/v2beta1/namespaces/{}/mpijobs"
@@ -74,8 +73,7 @@ class FakeSite:
             environment={"KUBECONFIG": str(kubeconfig)},
         )
         self.running.callback(process.stop)
-        leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-        self.api.until(leases, lambda lease: bool(lease["spec"].get("holderIdentity")))
+        until_one_leads(self.api, namespace)
         return process
 
     def user(self, namespace: str) -> str:

@@ -5,8 +5,9 @@ import shlex
 import subprocess
 from pathlib import Path
 
+from harness.own_operator import MPIJOB
 from harness.processes import Broken
-from harness.site import MPIJOB, Site
+from harness.site import Site
 
 
 class Person:

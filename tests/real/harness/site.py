@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 from harness.api import Api, Object
 from harness.binaries import locked
 from harness.cluster import Cluster
+from harness.own_operator import MPIJOB
 from harness.processes import Broken
 from mpijob.core import names
 from mpijob.core.allocation import GPU
@@ -23,7 +23,6 @@ from mpijob.core.version import Version
 
 #: Where the operator lives: what `mpijob install` makes unless told otherwise.
 OPERATOR_SPACE = "mpi-operator"
-MPIJOB = (sys.executable, "-c", "from mpijob.cli import main; main()")
 #: How many GPUs each node says that it has.
 GPU_COUNT = 16
 _VERSIONS = tuple(f"/apis/{version.api_version}/mpijobs" for version in Version)
