@@ -57,10 +57,15 @@ class Change(Struct, frozen=True):
 
     `manifest` is JSON: a mapping, or the bytes that came over the wire, which the engine's cache
     decodes into views of its own. A SYNCED change bears an empty mapping, or a list's metadata.
+
+    `key` and `version` are the object's, where they are known without reading all of it: who knows
+    that version already need not.
     """
 
     type: ChangeType
     manifest: Manifest | bytes
+    key: Key | None = None
+    version: str = ""
 
 
 class Objects(Protocol):

@@ -179,6 +179,31 @@ def test_a_pod_that_we_deleted_is_on_its_way_out_until_the_watch_says_more():
     assert [view.deleting for view in cache.observed(PI).workers] == [True]
 
 
+UNREAD = b"not read"
+
+
+@pytest.mark.parametrize("kind", [Kind.MPI_JOB, Kind.POD])
+def test_a_version_that_is_known_is_not_read_again(kind):
+    cache, _ = fill(at(5, mpi_job()), at(5, pod("pi-worker-0")))
+    key = PI if kind is Kind.MPI_JOB else PI._replace(name="pi-worker-0")
+    assert cache.apply(kind, Change(ChangeType.MODIFIED, UNREAD, key, "5")) is None
+
+
+def test_of_what_is_known_the_name_says_who_is_gone():
+    cache, _ = fill(mpi_job(), at(5, pod("pi-worker-0")))
+    gone = Change(ChangeType.DELETED, UNREAD, PI._replace(name="pi-worker-0"), "7")
+    concerned = cache.apply(Kind.POD, gone)
+    assert (concerned, cache.observed(PI).workers) == (PI, ())
+
+
+def test_an_older_end_takes_no_namesake_away():
+    # Its answer came before the watch told of the end of the one that stood there.
+    cache, _ = fill(mpi_job(), at(9, pod("pi-worker-0")))
+    key = PI._replace(name="pi-worker-0")
+    cache.apply(Kind.POD, Change(ChangeType.DELETED, UNREAD, key, "7"))
+    assert len(cache.observed(PI).workers) == 1
+
+
 def at(version, manifest, **metadata):
     """The same object at another version."""
     changed = {**manifest["metadata"], "resourceVersion": str(version), **metadata}

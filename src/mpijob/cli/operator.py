@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
@@ -201,10 +202,22 @@ def command(**flags: object) -> None:
             logging.getLogger(__name__).warning(
                 "--%s has no effect: events are never slowed down here, only failures are", told
             )
+    _wait_in_turn()
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         ended_well = runner.run(_run(flags))
     if not ended_well:
         sys.exit(exits.FAILED)
+
+
+def _wait_in_turn() -> None:
+    """Have whoever is at work when an answer comes finish first, where the kernel can do that.
+
+    An operator is woken thousands of times a minute, for so little each time that to begin costs
+    more than the work: what came meanwhile is taken in together (decision 0020).
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # Not allowed there: as before.
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -125,7 +125,7 @@ class Cache:
             msgspec.ValidationError: the object is not of the shape that its kind has.
 
         """
-        if change.type is ChangeType.SYNCED:
+        if change.type is ChangeType.SYNCED or self._is_echo(kind, change):
             return None
         if kind is Kind.MPI_JOB:
             job = self._read_job(change.manifest, known=self.jobs)
@@ -134,13 +134,14 @@ class Cache:
             self._take_job(job, gone=change.type is ChangeType.DELETED)
             is_echo = known is not None and known.identity.version == job.identity.version
             return None if is_echo and change.type is not ChangeType.DELETED else job.identity.key
-        seen = self._read(kind, change.manifest)
-        self._hear(kind, seen.order)
-        self._answered[kind].discard(seen.key)
-        if self._met:
-            self._met.pop(Ref(kind, *seen.key), None)
-        before = self._seen[kind].get(seen.key)
         is_gone = change.type is ChangeType.DELETED
+        last = self._seen[kind].get(change.key) if is_gone and change.key is not None else None
+        if last is not None:
+            seen = replace(last, order=order_of(change.version))  # Who it was says all.
+        else:
+            seen = self._read(kind, change.manifest)
+        self._told_of(kind, seen.key, seen.order)
+        before = self._seen[kind].get(seen.key)
         self._take(kind, seen, gone=is_gone)
         if not (is_gone or seen.tells_news(before)):
             return None
@@ -238,6 +239,29 @@ class Cache:
             role_binding=self._view(Kind.ROLE_BINDING, RoleBindingView, of_launcher),
             priorities=self._priorities,
         )
+
+    def _is_echo(self, kind: Kind, change: Change) -> bool:
+        """Take in what is no news, as far as that is known without reading the object."""
+        if change.key is None or change.type is ChangeType.DELETED:
+            return False
+        if kind is Kind.MPI_JOB:
+            job = self.jobs.get(change.key)
+            if job is None or job.identity.version != change.version:
+                return False
+            self._hear(kind, order_of(change.version))
+            return True
+        seen, order = self._seen[kind].get(change.key), order_of(change.version)
+        if seen is None or seen.order != order or not order:
+            return False
+        self._told_of(kind, seen.key, order)
+        return True
+
+    def _told_of(self, kind: Kind, key: Key, order: int) -> None:
+        """Note that the watch of a kind has told of an object."""
+        self._hear(kind, order)
+        self._answered[kind].discard(key)
+        if self._met:
+            self._met.pop(Ref(kind, *key), None)
 
     def _hear(self, kind: Kind, order: int) -> None:
         """Note how far the watch of a kind is."""

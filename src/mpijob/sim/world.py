@@ -10,12 +10,13 @@ from typing import Any
 from msgspec import Struct
 
 from mpijob.api.adoption import is_watched
+from mpijob.api.manifest import version_of
 from mpijob.cluster import garbage, jobs
 from mpijob.cluster.store import ChangeType as Written
 from mpijob.cluster.store import Store
 from mpijob.core import options
 from mpijob.core.config import Config, Transport
-from mpijob.core.job import Manifest
+from mpijob.core.job import Key, Manifest
 from mpijob.core.plan import Kind, Ref
 from mpijob.core.version import Version
 from mpijob.ports import Change, ChangeType
@@ -121,7 +122,9 @@ class World:
             self.audit.see(change)
             feed = self.feeds.get(kind)
             if feed is not None and is_watched(kind, manifest):
-                feed.append(Change(_TOLD_AS[change.type], manifest))
+                key = Key(change.ref.namespace, change.ref.name)
+                told = Change(_TOLD_AS[change.type], manifest, key, version_of(manifest))
+                feed.append(told)
                 self.versions[kind].append(change.version)
                 self.fed += 1
             job = jobs.concerned(change)
