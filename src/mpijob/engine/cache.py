@@ -113,7 +113,9 @@ class Cache:
         self._priorities: dict[str, int] = {}
         self._told: dict[Kind, int] = {}
         self._met: dict[Ref, set[Key]] = {}
-        self._answered: dict[Kind, set[Key]] = {kind: set() for kind in CHILD_KINDS}
+        self._answered: dict[Kind, set[Key]] = {
+            kind: set() for kind in (Kind.MPI_JOB, *CHILD_KINDS)
+        }
 
     def apply(self, kind: Kind, change: Change) -> Key | None:
         """Take in one change and return the job to look at, or None where there is nothing new.
@@ -129,17 +131,13 @@ class Cache:
             return None
         if kind is Kind.MPI_JOB:
             job = self._read_job(change.manifest, known=self.jobs)
-            self._hear(kind, order_of(job.identity.version))
+            self._told_of(kind, job.identity.key, order_of(job.identity.version))
             known = self.jobs.get(job.identity.key)
             self._take_job(job, gone=change.type is ChangeType.DELETED)
             is_echo = known is not None and known.identity.version == job.identity.version
             return None if is_echo and change.type is not ChangeType.DELETED else job.identity.key
         is_gone = change.type is ChangeType.DELETED
-        last = self._seen[kind].get(change.key) if is_gone and change.key is not None else None
-        if last is not None:
-            seen = replace(last, order=order_of(change.version))  # Who it was says all.
-        else:
-            seen = self._read(kind, change.manifest)
+        seen = self._last_of(kind, change) if is_gone else self._read(kind, change.manifest)
         self._told_of(kind, seen.key, seen.order)
         before = self._seen[kind].get(seen.key)
         self._take(kind, seen, gone=is_gone)
@@ -169,7 +167,7 @@ class Cache:
         What we know by the answers to our writes alone, and was not in the list, came and went
         while the watch was broken off: no watch tells of it any more.
         """
-        known = [self._seen[kind].get(key) for key in self._answered.get(kind, ())]
+        known = [self._seen[kind].get(key) for key in self._answered[kind]]
         gone = [s for s in known if s is not None and s.order <= order_of(version)]
         for seen in gone:
             self._answered[kind].discard(seen.key)
@@ -241,20 +239,29 @@ class Cache:
         )
 
     def _is_echo(self, kind: Kind, change: Change) -> bool:
-        """Take in what is no news, as far as that is known without reading the object."""
-        if change.key is None or change.type is ChangeType.DELETED:
+        """Say whether a change tells of a version that is known; if so it has been taken in."""
+        key, order = change.key, order_of(change.version)
+        if key is None or not order or change.type is ChangeType.DELETED:
             return False
-        if kind is Kind.MPI_JOB:
-            job = self.jobs.get(change.key)
-            if job is None or job.identity.version != change.version:
-                return False
-            self._hear(kind, order_of(change.version))
-            return True
-        seen, order = self._seen[kind].get(change.key), order_of(change.version)
-        if seen is None or seen.order != order or not order:
+        if order != self._known_order(kind, key):
             return False
-        self._told_of(kind, seen.key, order)
+        self._told_of(kind, key, order)
         return True
+
+    def _known_order(self, kind: Kind, key: Key) -> int:
+        """Return the order of the version at which an object is known, 0 for none."""
+        if kind is Kind.MPI_JOB:
+            job = self.jobs.get(key)
+            return 0 if job is None else order_of(job.identity.version)
+        seen = self._seen[kind].get(key)
+        return 0 if seen is None else seen.order
+
+    def _last_of(self, kind: Kind, change: Change) -> Seen:
+        """Return what is gone, as it was last: of what is known, its name says which it was."""
+        known = None if change.key is None else self._seen[kind].get(change.key)
+        if known is None:
+            return self._read(kind, change.manifest)
+        return replace(known, order=order_of(change.version))
 
     def _told_of(self, kind: Kind, key: Key, order: int) -> None:
         """Note that the watch of a kind has told of an object."""
