@@ -219,15 +219,23 @@ def adopted(site, user_space):
     for (kind, name), body in bodies.items():
         metadata = {"name": name, "ownerReferences": [owner]}
         site.api.create(CHILDREN[kind].format(user_space), {"metadata": metadata, **body})
-    # As a launcher's Job is that ran before it was held.
+    # As a launcher's Job is that ran before it was held. Kubernetes takes the start from it itself,
+    # but once only: as it notes that the Job is held.
+    collection = CHILDREN["jobs"].format(user_space)
+    site.api.until(collection, _is_held, fieldSelector="metadata.name=old-launcher")
     started = {"status": {"startTime": made["metadata"]["creationTimestamp"]}}
-    site.api.merge(f"{CHILDREN['jobs'].format(user_space)}/old-launcher/status", started)
+    site.api.merge(f"{collection}/old-launcher/status", started)
     site.api.merge(f"{jobs}/old", {"spec": {"runPolicy": {"managedBy": None}}})
     site.until(user_space, "old", _is("Running"))
     return {
         kind: site.api.read(f"{CHILDREN[kind].format(user_space)}/{name}")["metadata"]["labels"]
         for kind, name in bodies
     }
+
+
+def _is_held(launcher):
+    rows = launcher.get("status", {}).get("conditions", ())
+    return any(row["type"] == "Suspended" and row["status"] == "True" for row in rows)
 
 
 ELSEWHERE = "kueue.x-k8s.io/multikueue"

@@ -22,7 +22,7 @@ def usual(site):
     """In which version kubectl sees MPIJobs, where the served versions are the usual ones."""
     code, _, complaint = site.mpijob("install")
     assert code == 0, complaint
-    site.api.until_answers("/apis/kubeflow.org/v1alpha1")
+    site.api.until_explained("kubeflow.org/v2beta1")
     _, said, complaint = site.kubectl("explain", "mpijobs")
     return said, complaint
 

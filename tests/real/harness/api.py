@@ -261,6 +261,18 @@ class Api:
         """Return once the server answers `path` with a yes: kinds just defined take a moment."""
         self._until(lambda: self.answers(path), f"{path}: no good answer", limit_s)
 
+    def until_explained(self, version: str, limit_s: float = _LIMIT_S) -> None:
+        """Return once the server has a description of `version`, which comes after it is served.
+
+        `version` is such as kubeflow.org/v2beta1; `kubectl explain` reads that description.
+        """
+        # The index is JSON that the server calls plain text.
+        self._until(
+            lambda: f"apis/{version}" in json.loads(self.read("/openapi/v3"))["paths"],
+            f"{version}: no description",
+            limit_s,
+        )
+
     def until_unknown(self, path: str, limit_s: float = _LIMIT_S) -> None:
         """Return once there is nothing at `path`: kinds that went are served for a moment yet."""
         missing = http.client.NOT_FOUND
