@@ -26,12 +26,18 @@ from mpijob.sdk import Cluster
 _HERE = Path(__file__).parent / "images"
 _EXAMPLE = TOP / "examples" / "debian" / "Containerfile"
 _BENCHMARK = TOP / "examples" / "benchmark"
+_PI = {"pi.c": TOP / "examples" / "pi" / "pi.c"}
 _PROGRAM = Path("scripts/tf_cnn_benchmarks/tf_cnn_benchmarks.py")
 _SITE = pytest.StashKey[Site]()
 
 
 def _kind(name: str, base: str) -> Recipe:
     return Recipe(_HERE / f"{name}.Containerfile", base)
+
+
+def _pi(base: str, development: str) -> Recipe:
+    arguments = {"DEVELOPMENT": development}
+    return Recipe(_HERE / "pi.Containerfile", base, files=_PI, arguments=arguments)
 
 
 #: The images that jobs of these tests run in, beside the project's own.
@@ -50,6 +56,9 @@ RECIPES = {
     "python": _kind("python", "openmpi-4"),
     "examples-4": _kind("examples", "openmpi-4"),
     "examples-5": _kind("examples", "openmpi-5"),
+    "pi-openmpi": _pi("openmpi-5", "libopenmpi-dev"),
+    "pi-mpich": _pi("mpich", "libmpich-dev"),
+    "pi-intel": Recipe(_HERE / "pi-intel.Containerfile", "intel", files=_PI),
     "locked-root": _kind("locked-root", "openmpi-5"),
 }
 

@@ -7,6 +7,10 @@ from harness.manifests import AS_ROOT, HOSTNAME, job, user
 pytestmark = [pytest.mark.slow, pytest.mark.root]  # Containers are made.
 
 MPICH = ("mpirun", "-n", "2", "hostname")
+#: Ranks that meet before they say where they are: Intel's own benchmark comes with its MPI.
+INTEL = ("mpirun", "-n", "2", "sh", "-c", "IMB-MPI1 -npmin 2 Barrier > /tmp/said && hostname")
+
+IMPLEMENTATIONS = {"mpich": "MPICH", "intel": "Intel"}
 
 #: What is run, by what is special about it: the image, the command, and who runs it.
 CASES = {
@@ -19,6 +23,9 @@ CASES = {
     "mpich-as-root": ("mpich", MPICH, {}),
     "mpich-as-uid-1000": ("mpich", MPICH, user(1000)),
     "mpich-as-any-uid": ("mpich", MPICH, user(4321)),
+    "intel-as-root": ("intel", INTEL, {}),
+    "intel-as-uid-1000": ("intel", INTEL, user(1000)),
+    "intel-as-any-uid": ("intel", INTEL, user(4321)),
     "user-of-the-image": ("user", HOSTNAME, {}),
     "root-without-a-password": ("locked-root", AS_ROOT, {}),
     "two-packages-as-root": ("two-packages", AS_ROOT, {}),
@@ -35,7 +42,7 @@ def runs(site, images, space):
             *command,
             launcher=fields,
             worker=fields,
-            mpiImplementation="MPICH" if image == "mpich" else "OpenMPI",
+            mpiImplementation=IMPLEMENTATIONS.get(image, "OpenMPI"),
         )
         for name, (image, command, fields) in CASES.items()
     ]

@@ -69,6 +69,7 @@ OWN = {
     "openmpi-4": _own("openmpi", "base-12"),
     "openmpi-5": _own("openmpi", "base-13"),
     "mpich": _own("mpich", "base-13"),
+    "intel": _own("intel", "base-13"),
     # Without Horovod, which is built for the long runs alone.
     "flyte": Recipe(_OWN / "flyte" / "Containerfile", files=_TRAINING, arguments={"HOROVOD": ""}),
 }
