@@ -9,7 +9,7 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "real"))
 
-from harness.control_plane import LOOPBACK, free_port
+from harness.ports import LOOPBACK, free_port
 from harness.processes import Process
 from measure import SETTINGS, benchmark
 from scale import load

@@ -1,10 +1,10 @@
 """What Flyte asks of a connector's service, over gRPC, for one execution of a task.
 
-It begins the service by flytekit's own command, asks, and ends it. Its argument: where outputs go.
+It begins the service by flytekit's own command, asks, and ends it. Its arguments: the service's
+port, that of its metrics, and where outputs go.
 """
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +15,6 @@ from flyteidl.admin.agent_pb2 import CreateTaskRequest, DeleteTaskRequest, GetTa
 from flyteidl.service.agent_pb2_grpc import AsyncAgentServiceStub
 
 PYFLYTE = Path(sys.executable).with_name("pyflyte")
-
-
-def free_ports(count):
-    """Return ports that nobody listened on a moment ago."""
-    found = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(one.getsockname()[1]) for one in found]
-    for one in found:
-        one.close()
-    return ports
 
 
 def asked(port, prefix):
@@ -45,10 +36,10 @@ def asked(port, prefix):
 
 
 if __name__ == "__main__":
-    port, metrics = free_ports(2)
+    port, metrics, prefix = sys.argv[1:]
     words = [str(PYFLYTE), "serve", "connector", "--port", port, "--prometheus_port", metrics]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL) as service:
         try:
-            json.dump(asked(port, sys.argv[1]), sys.stdout)
+            json.dump(asked(port, prefix), sys.stdout)
         finally:
             service.terminate()

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.ports import free_port
+
 # `make mpi` brings flytekit; importing it takes seconds.
 pytestmark = [pytest.mark.mpi, pytest.mark.slow, pytest.mark.timeout(400)]
 ASKS = Path(__file__).with_name("asks_connector.py")
@@ -73,15 +75,18 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def ask(flytekit, tmp_path):
-    """Asks the connector for a job that has these statuses, one after the other."""
+    """Asks the connector for a job that has these statuses, one after the other.
 
-    def asked(*statuses, script=ASKS, **environment):
+    `ports` are those of the service, where one is to be between.
+    """
+
+    def asked(*statuses, ports=(), **environment):
         with Server(*statuses) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             try:
-                looks = [str(len(statuses))] if script == ASKS else []
-                words = str(script), *looks, str(tmp_path / "outputs")
+                script, numbers = (ASKS_SERVICE, ports) if ports else (ASKS, [len(statuses)])
+                words = str(script), *map(str, numbers), str(tmp_path / "outputs")
                 config = kubeconfig(tmp_path, server.server_address[1])
                 said = flytekit(*words, KUBECONFIG=str(config), **environment)
             finally:
@@ -163,7 +168,8 @@ def test_what_a_task_raised_is_told(ask, tmp_path, end, kind, phase):
 
 
 def test_flyte_asks_the_service_that_flytekits_own_command_begins(ask):
-    said, server = ask(status(("Created", True), ("Running", True)), script=ASKS_SERVICE)
+    ports = free_port(), free_port()
+    said, server = ask(status(("Created", True), ("Running", True)), ports=ports)
     verbs = [words.partition(" ")[0] for words in server.asked]
     assert (said, verbs) == (
         [RUNNING, "MPIJobRunning - so it is"],

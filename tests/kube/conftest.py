@@ -1,7 +1,6 @@
 """An API server of a few lines on loopback: it answers what a test tells it to, and keeps count."""
 
 import asyncio
-import socket
 
 import pytest
 import uvloop
@@ -65,14 +64,6 @@ def run(request):
             return runner.run(whole)
 
     return run
-
-
-@pytest.fixture
-def unused_tcp_port_of_loopback():
-    """A port that nobody listened on a moment ago."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @pytest.fixture

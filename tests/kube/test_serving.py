@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from harness.ports import free_port
 from mpijob.kube.serving import Health, served
 
 HEALTH = Health(lambda: True, lambda: False)
@@ -14,9 +15,9 @@ METRICS = b"jobs 1.0\n"
 
 
 @pytest.fixture
-def port(unused_tcp_port_of_loopback):
+def port():
     """Where probes are served, or metrics."""
-    return unused_tcp_port_of_loopback
+    return free_port()
 
 
 def asked(run, port, *requests, numbers=lambda: METRICS, is_health=True):

@@ -82,6 +82,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         print(f"\nleft on the machine:\n{shown}", file=sys.stderr)  # noqa: T201
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kubectl_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have kubectl keep what it learns of servers here, and not in the home of who runs the tests.
+
+    It knows a server by its address, which one of an earlier session may have had.
+    """
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KUBECACHEDIR", str(tmp_path_factory.mktemp("kubectl")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that all processes of this test session share; sockets fit into it."""

@@ -11,6 +11,7 @@ import pytest
 from harness.binaries import BINARIES
 from harness.control_plane import ControlPlane
 from harness.leftovers import lasting_leftovers, leftovers
+from harness.ports import free_port
 from harness.processes import Broken
 from harness.shape import Shape
 from harness.supervisor import Place, shared, supervisor_of
@@ -93,6 +94,11 @@ def test_a_pod_that_wants_gpus_gets_them_on_a_fake_node_that_has_some(api, names
 def test_a_server_that_cannot_start_tells_its_last_words(tmp_path, cluster):
     with pytest.raises(Broken, match="unknown flag: --of-no-use"):
         ControlPlane(tmp_path, options=["--of-no-use"]).__enter__()
+
+
+def test_a_free_port_is_none_that_the_kernel_gives_to_clients():
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(free_port() for _ in range(20)) < first
 
 
 def test_a_process_dies_with_the_one_that_started_it(tmp_path):

@@ -1,7 +1,6 @@
 """etcd, kube-apiserver, kube-controller-manager and kube-scheduler as plain processes."""
 
 import secrets
-import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,9 +13,9 @@ from harness.api import Api
 from harness.authority import Authority, Pair
 from harness.binaries import CONTROL_PLANE, provided
 from harness.cluster import Cluster, write_kubeconfig
+from harness.ports import LOOPBACK, free_port
 from harness.processes import Process
 
-LOOPBACK = "127.0.0.1"
 SERVICE_CIDR = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"
 _SERVER_NAMES = (
@@ -217,10 +216,3 @@ class ControlPlane:
 
 def _served_with(pair: Pair) -> list[str]:
     return [f"--tls-cert-file={pair.certificate}", f"--tls-private-key-file={pair.key}"]
-
-
-def free_port(address: str = LOOPBACK) -> int:
-    """Return a port that nobody listens on at `address`, as far as one can know."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])

@@ -19,7 +19,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-LOOPBACK = "127.0.0.1"
+from harness.ports import LOOPBACK
+
 _HOP = ("host", "connection", "transfer-encoding", "content-length")
 _DELAY_S = (0.05, 2.0)
 

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,12 +17,12 @@ from pathlib import Path
 
 from harness.binaries import locked
 from harness.images import Builder, repository
+from harness.ports import LOOPBACK, free_port
 from harness.registry import serve_images, storage
 
 TOP = Path(__file__).resolve().parents[3]
 _OWN = TOP / "images"
 _WHEEL = "dist/"
-_LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +178,11 @@ class Pantry(Mapping[str, str]):
 @contextlib.contextmanager
 def _registry() -> Iterator[str]:
     """Serve the storage at this machine's loopback, for as long as images are put into it."""
-    with tempfile.TemporaryDirectory() as folder, socket.create_server((_LOOPBACK, 0)) as free:
-        port = free.getsockname()[1]
-        free.close()
-        process = serve_images(Path(folder), _LOOPBACK, port)
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        process = serve_images(Path(folder), LOOPBACK, port)
         try:
-            yield f"{_LOOPBACK}:{port}"
+            yield f"{LOOPBACK}:{port}"
         finally:
             process.stop()
 

@@ -1,6 +1,5 @@
 """A real S3 server: rclone's, over a folder that has its buckets."""
 
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -8,18 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.binaries import S3_SERVERS, provided
+from harness.ports import LOOPBACK, free_port
 from harness.processes import Broken
 
 ID, SECRET = "someone", "secret"
 
 
 @contextmanager
-def serving(folder: Path, address: str = "127.0.0.1") -> Iterator[int]:
+def serving(folder: Path, address: str = LOOPBACK) -> Iterator[int]:
     """Serve the folders in a folder as buckets, and return at which port. Raises Broken."""
     program = provided(S3_SERVERS)["rclone"]
-    with socket.socket() as free:
-        free.bind((address, 0))
-        port = free.getsockname()[1]
+    port = free_port(address)
     words = ["serve", "s3", f"--addr={address}:{port}", f"--auth-key={ID},{SECRET}", str(folder)]
     server = subprocess.Popen([program, *words], stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None

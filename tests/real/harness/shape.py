@@ -8,10 +8,11 @@ from pathlib import Path
 
 from harness import enclosure
 from harness.cluster import Cluster
-from harness.control_plane import LOOPBACK, ControlPlane
+from harness.control_plane import ControlPlane
 from harness.fake_nodes import fake_nodes
 from harness.names import serve_names
 from harness.network import Network
+from harness.ports import LOOPBACK
 from harness.real_node import RealNode
 from harness.registry import serve_images
 
