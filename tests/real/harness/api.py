@@ -182,18 +182,25 @@ class Api:
         return answer.body if answer.code == http.client.NOT_FOUND else self.did(answer)
 
     def watch(self, path: str, *, since: str = "", limit_s: int = _LIMIT_S, **query: str) -> Watch:
-        """Return a watch of the collection `path` that the server ends after `limit_s` seconds."""
+        """Return a watch of the collection `path` that the server ends after `limit_s` seconds.
+
+        Told to come again later, it does. Raises Unwanted where the server says no.
+        """
         asked = {"watch": "1", "timeoutSeconds": str(limit_s), **query}
         if since:
             asked["resourceVersion"] = since
-        connection = self._connection(limit_s + _LIMIT_S)
-        connection.request("GET", f"{path}?{urlencode(asked)}", headers=self._headers)
-        answer = connection.getresponse()
-        if answer.status != http.client.OK:
+        for _ in range(_LIMIT_S):
+            connection = self._connection(limit_s + _LIMIT_S)
+            connection.request("GET", f"{path}?{urlencode(asked)}", headers=self._headers)
+            answer = connection.getresponse()
+            if answer.status == http.client.OK:
+                return Watch(connection, answer)
             text = answer.read().decode()
             connection.close()
-            raise Unwanted(f"{answer.status} {text}")
-        return Watch(connection, answer)
+            if answer.status != http.client.TOO_MANY_REQUESTS:
+                break
+            threading.Event().wait(int(answer.getheader("Retry-After") or 1))
+        raise Unwanted(f"{answer.status} {text}")
 
     def lines(self, path: str, **query: str) -> Iterator[str]:
         """Yield the lines of an answer that goes on, such as a log that is followed."""
