@@ -77,7 +77,7 @@ def test_a_namespace_goes_in_which_a_pod_of_a_job_would_run_for_ever(api, namesp
     pods = f"/api/v1/namespaces/{namespace}/pods"
     api.until(pods, lambda pod: pod["status"]["phase"] == "Running")
     api.delete(f"/api/v1/namespaces/{namespace}")
-    api.until_gone("/api/v1/namespaces", namespace)
+    api.until_gone("/api/v1/namespaces", namespace, limit_s=110)
     assert not api.answers(f"/api/v1/namespaces/{namespace}")
 
 
