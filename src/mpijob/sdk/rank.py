@@ -74,9 +74,12 @@ def _luggage(folder: str, names: list[str]) -> str:
     """Return a folder of this host with the modules that came with the call."""
     if "://" not in folder:
         return str(Path(folder) / LUGGAGE)
+    import atexit
+    import shutil
     import tempfile
 
     here = Path(tempfile.mkdtemp(prefix="mpijob-"))
+    atexit.register(shutil.rmtree, here, ignore_errors=True)
     for name in names:
         path = here / name
         path.parent.mkdir(parents=True, exist_ok=True)
