@@ -1,8 +1,11 @@
 """What a call needs on a cluster, without one: its storage, and what its job gets for it."""
 
 import json
+import os
 import subprocess
 import sys
+from glob import glob
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +115,17 @@ def called(stored, function):
 @pytest.mark.mpi
 def test_a_rank_finds_and_leaves_everything_in_an_object_store(stored):
     assert (called(stored, lambda number: number + 1), results(stored)) == ((0, ""), [21])
+
+
+@pytest.mark.mpi
+def test_a_rank_that_ends_well_leaves_none_of_its_modules_on_its_host(
+    stored, tmp_path, monkeypatch
+):
+    # Its MPI has something there as well.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    ended = called(stored, lambda _: glob(f"{os.environ['TMPDIR']}/mpijob-*"))
+    ((there,),) = results(stored)
+    assert (ended, Path(there).parent, Path(there).exists()) == ((0, ""), tmp_path, False)
 
 
 @pytest.mark.mpi

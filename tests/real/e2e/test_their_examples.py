@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from harness import upstream
-from harness.images import Builder
 from harness.unavailable import Unavailable
 
 pytestmark = [
@@ -38,13 +37,12 @@ def _example(name):
 
 
 @pytest.fixture(scope="module")
-def ended(site, images):
+def ended(site, images, builder):
     """What became of each, every one in a namespace of its own: three of them are called pi."""
     try:
         jobs = {name: _example(name) for name in (*PI, "tensorflow-benchmarks")}
     except Unavailable as lacking:
         pytest.skip(f"no examples of theirs: {lacking}")
-    builder = Builder()
     for theirs, ours in IMAGES.items():
         builder.push(images[ours], site.cluster.registry, theirs)
     found = {}
